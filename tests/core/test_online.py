@@ -1,0 +1,427 @@
+"""The whole behaviour of a stream, without a loop, a model or a clock."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streams import QUIET, VOICE, committed, decode_all, feed, heard, hears, of, stream, words
+
+from reswhis.backends.fake import heard as one_word_per_second
+from reswhis.core.commit import POLICIES, AlignAtt
+from reswhis.core.errors import Overloaded
+from reswhis.core.events import (
+    Closed,
+    Committed,
+    DecodeFailed,
+    Flushed,
+    Lagging,
+    LanguageDetected,
+    Reason,
+    SpeechStarted,
+    SpeechStopped,
+    Suppressed,
+    Tentative,
+    UtteranceEnded,
+)
+from reswhis.core.online import OnlineASRProcessor, SessionConfig
+from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Hypothesis, Segment, Word, join, samples, seconds
+
+
+@pytest.fixture
+def session():
+    return stream()
+
+
+def numbers(first, last):
+    return " ".join(f"w{n}" for n in range(first, last))
+
+
+def test_silence_asks_for_nothing(session):
+    feed(session, 5, QUIET)
+    assert session.next_window() is None and session.events() == []
+
+
+def test_ten_minutes_of_silence_keep_under_a_second_of_audio():
+    session = stream(preroll_s=0.3)
+    feed(session, 600, QUIET)
+    assert session.received - session._audio.start < SAMPLE_RATE
+
+
+def test_speech_asks_for_a_window_each_step(session):
+    feed(session, 0.9, VOICE)
+    assert session.next_window() is None
+    feed(session, 0.2, VOICE)
+    window = session.next_window()
+    assert window.audio.dtype == np.int16 and not window.is_final
+    assert session.events() == [SpeechStarted(1, 0.0)]
+
+
+def test_one_window_at_a_time_and_the_next_takes_all_that_came(session):
+    feed(session, 1.1, VOICE)
+    first = session.next_window()
+    feed(session, 5, VOICE)
+    assert session.next_window() is None
+    session.receive_hypothesis(first, heard("a"))
+    assert len(session.next_window().audio) > 5.9 * SAMPLE_RATE
+
+
+def test_two_agreeing_hypotheses_commit_a_word(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello", "word"))
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello", "world", "again"))
+    *_, said, tentative = session.events()
+    assert (join(said.words), said.reason) == ("hello", Reason.AGREEMENT)
+    assert join(tentative.words) == "world again"
+
+
+def test_alignatt_commits_after_one_decode():
+    session = OnlineASRProcessor(SessionConfig(preroll_s=0), new_policy=AlignAtt)
+    feed(session, 2, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("one", "two", "three", "four"))
+    assert committed(session.events()) == "one two three"
+
+
+def test_the_end_of_speech_is_said_before_its_final_decode(session):
+    feed(session, 1.5, VOICE)
+    feed(session, 0.6, QUIET)
+    assert [type(e) for e in session.events()] == [SpeechStarted, SpeechStopped]
+    assert [type(e) for e in decode_all(session, hears(words("hi", "there")))] == [Committed, UtteranceEnded]
+
+
+def test_an_utterance_in_which_nothing_was_heard_ends_too(session):
+    feed(session, 1.5, VOICE)
+    feed(session, 0.6, QUIET)
+    assert decode_all(session, hears(())) == [
+        SpeechStarted(1, 0.0),
+        SpeechStopped(1, 2.016),
+        UtteranceEnded(1, "", 0.0, 2.016, None),
+    ]
+
+
+def test_two_utterances_end_while_one_window_is_out(session):
+    feed(session, 1.1, VOICE)
+    out = session.next_window()
+    feed(session, 0.6, QUIET)
+    feed(session, 1.1, VOICE)
+    feed(session, 0.6, QUIET)
+    session.receive_hypothesis(out, heard("one"))
+    events = decode_all(session, hears((*words("one"), *words("two", at=2))))
+    assert [(e.utterance, e.text) for e in of(UtteranceEnded, events)] == [(1, "one"), (2, "two")]
+
+
+# Nothing is lost.
+
+
+@pytest.mark.parametrize("speech", [VOICE, QUIET])
+def test_after_a_slow_decode_no_window_is_longer_than_28_seconds(session, speech):
+    feed(session, 1.1, VOICE)
+    out = session.next_window()
+    feed(session, 44, VOICE)
+    feed(session, 0.6, speech)
+    session.receive_end()
+    session.receive_hypothesis(out, one_word_per_second(out))
+    lengths, events = [], session.events()
+    while (window := session.next_window()) is not None:
+        lengths.append(seconds(len(window.audio)))
+        session.receive_hypothesis(window, one_word_per_second(window))
+    events += session.events()
+    assert max(lengths) <= 28 and committed(events) == numbers(0, 46)
+
+
+def test_when_nothing_ever_agrees_windows_stay_bounded_and_every_word_comes_out(session):
+    def restless(window):
+        right = one_word_per_second(window)
+        return right if window.is_final else Hypothesis(words(f"x{window.id}"))
+
+    longest, events = 0.0, []
+    for _ in range(131):
+        feed(session, 1.0, VOICE)
+        if (window := session.next_window()) is not None:
+            longest = max(longest, seconds(len(window.audio)))
+            session.receive_hypothesis(window, restless(window))
+        events += session.events()
+    session.receive_end()
+    events += decode_all(session, restless)
+    assert longest <= 28 and committed(events) == numbers(0, round(seconds(session.received)))
+    assert {e.reason for e in of(Committed, events)} == {Reason.CUT, Reason.FINISH}
+
+
+def test_a_sentence_without_end_is_cut_after_committed_words(session):
+    events = []
+    for _ in range(120):
+        feed(session, 1.0, VOICE)
+        events += decode_all(session, one_word_per_second)
+    session.receive_end()
+    events += decode_all(session, one_word_per_second)
+    ended = of(UtteranceEnded, events)
+    assert len(ended) == 5 and all(24 < e.end - e.start <= 28 for e in ended[:-1])
+    assert committed(events) == numbers(0, 119)
+
+
+def test_without_a_committed_word_an_utterance_is_cut_where_it_is_quietest():
+    session = stream(endpointing=None, max_utterance_s=10)
+    loud = np.full(samples(11), 9000, np.int16)
+    loud[samples(7.0) : samples(7.1)] = 3
+    session.receive_audio(loud)
+    assert session.events()[1].at == pytest.approx(7.05, abs=0.05)
+
+
+def test_the_backlog_is_what_no_window_has_taken(session):
+    feed(session, 1.1, VOICE)
+    session.next_window()
+    feed(session, 30, VOICE)
+    assert session.backlog_s == pytest.approx(30, abs=0.1)
+
+
+def test_a_caller_that_ignores_the_backlog_is_refused_not_served_with_gaps():
+    session = stream(max_held_s=30)
+    feed(session, 29.9, VOICE)
+    with pytest.raises(Overloaded):
+        feed(session, 1, VOICE)
+
+
+def test_a_failed_window_is_reported_and_the_next_one_covers_its_audio(session):
+    feed(session, 1.1, VOICE)
+    session.receive_failure(failed := session.next_window())
+    assert session.events()[-1] == DecodeFailed(1, 0.0, seconds(failed.end), is_final=False)
+    feed(session, 1.1, VOICE)
+    assert session.next_window().start == failed.start
+
+
+def test_a_failed_final_window_leaves_what_was_heard_before_and_the_session_goes_on(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello"))
+    feed(session, 0.6, QUIET)
+    session.receive_failure(session.next_window())
+    *_, failed, said, ended = session.events()
+    assert failed.is_final and join(said.words) == ended.text == "hello"
+    feed(session, 1.1, VOICE)
+    assert session.next_window() is not None and not session.closed
+
+
+def test_an_empty_decode_does_not_erase_the_hypothesis(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello"))
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), Hypothesis())
+    session.receive_end()
+    assert committed(decode_all(session, hears(()))) == "hello"
+
+
+def test_end_of_stream_in_mid_speech_decodes_the_tail(session):
+    feed(session, 0.4, VOICE)
+    session.receive_audio(np.zeros(100, np.int16))
+    session.receive_end(Reason.DISCONNECT)
+    window = session.next_window()
+    assert window.is_final and window.end == session.received
+    session.receive_hypothesis(window, heard("hi"))
+    events = session.events()
+    assert [type(e) for e in events] == [SpeechStarted, SpeechStopped, Committed, UtteranceEnded, Closed]
+    assert events[2].reason is Reason.DISCONNECT
+
+
+def test_end_of_stream_in_silence_closes_at_once(session):
+    feed(session, 1, QUIET)
+    session.receive_end()
+    assert session.events() == [Closed()]
+
+
+def test_an_abort_says_what_is_known_and_answers_every_flush(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello"))
+    session.receive_flush("f")
+    session.receive_end()
+    session.receive_abort("engine_stopped")
+    session.receive_abort("twice")
+    assert [type(e) for e in session.events()[-4:]] == [Committed, UtteranceEnded, Flushed, Closed]
+
+
+def test_probabilities_that_come_after_an_abort_start_nothing(session):
+    session.receive_audio(np.zeros(512, np.int16))
+    session.receive_abort("engine_stopped")
+    session.receive_speech([VOICE])
+    assert session.events() == [Closed("engine_stopped")]
+
+
+WORDS = ["no", "yes", "the", "cat", "sat", "on", "a", "mat", "by", "fire"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_minute_of_words_whose_times_jitter_and_end_late_comes_out_as_spoken(policy):
+    chance = random.Random(1)
+    said, at = [], 0.1
+    while at < 58:
+        length = chance.choice([0.2, 0.3, 0.5])
+        said.append(Word(at, at + length, " " + chance.choice(WORDS)))
+        at += length + chance.choice([0, 0, 0.2])
+
+    def jittering(window):
+        jitter, exact = chance.uniform(-0.1, 0.1), hears(said)(window).words
+        return Hypothesis(tuple(replace(w.shifted(jitter), end=w.end + chance.choice([0, 0.3])) for w in exact))
+
+    session = OnlineASRProcessor(SessionConfig(preroll_s=0), new_policy=POLICIES[policy])
+    events = []
+    for _ in range(100):
+        feed(session, 0.6, VOICE)
+        events += decode_all(session, jittering)
+    session.receive_end()
+    assert committed(events + decode_all(session, jittering)) == join(said)
+
+
+# The voice activity detector is late.
+
+
+def test_the_start_of_speech_is_kept_when_its_probabilities_come_half_a_second_late():
+    session = stream(preroll_s=0.3)
+    probabilities = [QUIET] * 31 + [VOICE] * 32
+    for i in range(len(probabilities)):
+        session.receive_audio(np.zeros(512, np.int16))
+        if i >= 16:
+            session.receive_speech([probabilities[i - 16]])
+    session.receive_speech(probabilities[-16:])
+    assert session.events() == [SpeechStarted(1, pytest.approx(31 * 0.032 - 0.3))]
+    assert session.next_window().start == 31 * 512 - samples(0.3)
+
+
+def test_a_flush_and_the_end_wait_for_the_probabilities_of_their_audio(session):
+    session.receive_audio(np.zeros(512 * 40 + 7, np.int16))
+    session.receive_flush("f")
+    session.receive_end()
+    assert session.events() == []
+    session.receive_speech([VOICE] * 40)
+    assert [type(e) for e in decode_all(session, hears(words("hi")))][-3:] == [UtteranceEnded, Flushed, Closed]
+
+
+def test_probabilities_of_audio_that_has_not_come_are_a_callers_error(session):
+    with pytest.raises(ValueError, match="has not come"):
+        session.receive_speech([VOICE])
+
+
+# Flush.
+
+
+def test_a_flush_is_answered_after_all_it_caused(session):
+    feed(session, 1.1, VOICE)
+    session.receive_flush("a1")
+    events = decode_all(session, hears(words("hi")))
+    assert [type(e) for e in events] == [SpeechStarted, SpeechStopped, Committed, UtteranceEnded, Flushed]
+    assert events[-1] == Flushed("a1")
+
+
+def test_a_flush_in_silence_is_answered_too(session):
+    feed(session, 1, QUIET)
+    session.receive_flush("a1")
+    assert session.events() == [Flushed("a1")]
+
+
+def test_a_flush_in_mid_speech_makes_two_utterances_of_it(session):
+    feed(session, 0.9, VOICE)
+    session.receive_flush()
+    feed(session, 0.9, VOICE)
+    session.receive_end()
+    events = decode_all(session, hears(words("one", "two", "three")))
+    assert [e.text for e in of(UtteranceEnded, events)] == ["one two", "three"]
+
+
+def test_the_silence_after_a_flush_is_not_an_utterance(session):
+    feed(session, 0.9, VOICE)
+    session.receive_flush()
+    feed(session, 3, QUIET)
+    assert len(of(SpeechStarted, decode_all(session, hears(words("one"))))) == 1
+
+
+def test_without_vad_the_client_ends_utterances():
+    session = stream(endpointing=None)
+    session.receive_audio(np.zeros(2 * SAMPLE_RATE, np.int16))
+    session.receive_flush()
+    assert session.next_window().is_final
+
+
+# What is told besides.
+
+
+def test_words_are_monotone_whatever_the_recogniser_says(session):
+    feed(session, 2, VOICE)
+    session.receive_end()
+    crooked = Hypothesis((Word(-1, 0.5, " a"), Word(0.4, 0.2, " b"), Word(0.1, 99, " c")))
+    session.receive_hypothesis(session.next_window(), crooked)
+    (said,) = of(Committed, session.events())
+    times = [t for w in said.words for t in (w.start, w.end)]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= 2
+
+
+def test_chinese_is_joined_without_spaces(session):
+    feed(session, 2, VOICE)
+    session.receive_end()
+    chinese = tuple(Word(i / 4, (i + 1) / 4, c) for i, c in enumerate("你好。谢谢"))
+    assert of(UtteranceEnded, decode_all(session, hears(chinese)))[0].text == "你好。谢谢"
+
+
+def test_the_prompt_is_what_was_said_before_cut_at_a_sentence():
+    session = stream(prompt_chars=12)
+    feed(session, 2, VOICE)
+    feed(session, 0.6, QUIET)
+    decode_all(session, hears(tuple(Word(i / 9, (i + 1) / 9, c) for i, c in enumerate("一二三四五六七八。你好吗？"))))
+    feed(session, 1.1, VOICE)
+    assert session.next_window().prompt == "你好吗？"
+
+
+def test_a_language_is_locked_once_it_is_sure(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), Hypothesis(words("a"), (), "nl", 0.4))
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), Hypothesis(words("a"), (), "de", 0.9))
+    feed(session, 1.1, VOICE)
+    assert session.next_window().options == DecodeOptions(language="de")
+    assert of(LanguageDetected, session.events()) == [LanguageDetected("de", 0.9)]
+
+
+def test_options_change_from_the_next_window_on(session):
+    feed(session, 1.1, VOICE)
+    session.receive_configure(DecodeOptions(language="fr"))
+    assert session.next_window().options.language == "fr"
+
+
+def test_what_is_not_believed_is_said_to_be_suppressed(session):
+    feed(session, 1.1, VOICE)
+    noise = Segment(0, 1, average_log_probability=-2, no_speech_probability=0.9)
+    session.receive_hypothesis(session.next_window(), Hypothesis(words("you"), (noise,)))
+    assert session.events()[1:] == [Suppressed(words("you"), "no_speech")]
+
+
+def test_lagging_is_said_once_until_it_is_over(session):
+    feed(session, 1.1, VOICE)
+    out = session.next_window()
+    feed(session, 20, VOICE)
+    session.receive_hypothesis(out, heard("a"))
+    assert [round(e.lag) for e in of(Lagging, session.events())] == [20]
+
+
+def test_nothing_is_said_after_closed_even_when_the_last_result_is_late(session):
+    feed(session, 1.1, VOICE)
+    feed(session, 20, QUIET)
+    session.receive_end()
+    events = decode_all(session, hears(words("hi")))
+    assert len(of(Lagging, events)) == 1 and events[-1] == Closed()
+
+
+def test_a_result_for_another_window_is_a_callers_error(session):
+    feed(session, 1.1, VOICE)
+    window = session.next_window()
+    session.receive_hypothesis(window, heard("a"))
+    with pytest.raises(ValueError, match="not outstanding"):
+        session.receive_hypothesis(window, heard("a"))
+
+
+def test_a_tentative_starts_where_the_committed_words_end(session):
+    end = 0.0
+    for _ in range(20):
+        feed(session, 1.1, VOICE)
+        for event in decode_all(session, one_word_per_second):
+            match event:
+                case Committed(_, said, _):
+                    end = said[-1].end
+                case Tentative(_, said):
+                    assert all(w.start >= end for w in said)

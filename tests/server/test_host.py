@@ -1,0 +1,209 @@
+"""A session, an engine and readers together, on a real event loop."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from streams import committed, of, stream
+
+from reswhis.backends.fake import FakeBackend, heard
+from reswhis.core.errors import BackendError, EngineDead
+from reswhis.core.events import Closed, Committed, DecodeFailed, Flushed, Reason, SpeechStarted, Tentative
+from reswhis.core.types import Word
+from reswhis.engine.engine import LocalEngine
+from reswhis.server.host import Host, Journal
+
+LIMIT_S = 5
+SECOND = np.zeros(16_000, np.int16)
+
+
+class Voice:
+    """Scores every whole frame as speech; keeps what is left over, as a detector does."""
+
+    def __init__(self):
+        self.left = 0
+
+    async def __call__(self, samples):
+        frames, self.left = divmod(self.left + len(samples), 512)
+        return [0.9] * frames
+
+
+class Direct:
+    """An engine that answers at once, or raises what it is told to."""
+
+    def __init__(self, *errors):
+        self.errors = dict(errors)
+
+    async def submit(self, window):
+        if error := self.errors.get(window.id):
+            raise error
+        return heard(window)
+
+
+class Recorder:
+    def __init__(self):
+        self.entries = []
+
+    async def __call__(self, entry):
+        self.entries.append(entry)
+
+    @property
+    def events(self):
+        return [entry.event for entry in self.entries]
+
+
+async def stuck(entry):
+    await asyncio.Event().wait()
+
+
+async def speak(host, seconds):
+    for _ in range(seconds):
+        await host.receive_audio(SECOND)
+        await asyncio.sleep(0)
+    host.receive_end()
+
+
+def play(scenario):
+    async def main():
+        async with asyncio.timeout(LIMIT_S):
+            return await scenario()
+
+    return asyncio.run(main())
+
+
+async def serve(engine, seconds, send, **config):
+    host = Host(stream(), engine, Voice(), **config)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(host.run())
+        tasks.create_task(host.read(send))
+        await speak(host, seconds)
+    return host
+
+
+@pytest.mark.parametrize("clients", [1, 20])
+def test_every_client_gets_every_word_once(clients):
+    readers = [Recorder() for _ in range(clients)]
+
+    async def scenario():
+        async with LocalEngine(lambda worker: FakeBackend()) as engine:
+            await asyncio.gather(*(serve(engine, 5, reader) for reader in readers))
+
+    play(scenario)
+    for reader in readers:
+        assert committed(reader.events) == "w0 w1 w2 w3 w4" and reader.events[-1] == Closed()
+
+
+def test_entries_are_numbered_without_a_gap_and_carry_the_audio_position():
+    reader = Recorder()
+    play(lambda: serve(Direct(), 5, reader))
+    lasting = [e for e in reader.entries if not isinstance(e.event, Tentative)]
+    assert [e.number for e in lasting] == list(range(1, len(lasting) + 1))
+    assert lasting[-1].audio == 5 * 16_000
+
+
+def test_a_client_that_writes_everything_first_and_reads_later_gets_everything():
+    written, reader = asyncio.Event(), Recorder()
+
+    async def reads_later(entry):
+        await written.wait()
+        await reader(entry)
+
+    async def scenario():
+        host = Host(stream(), Direct(), Voice(), max_backlog_s=2)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            tasks.create_task(host.read(reads_later))
+            await speak(host, 60)
+            written.set()
+
+    play(scenario)
+    assert committed(reader.events).split() == [f"w{n}" for n in range(60)]
+    assert len(of(Tentative, reader.events)) < 5  # the newer ones replaced the others
+
+
+def test_a_reader_that_takes_nothing_is_left_and_the_others_go_on():
+    reader = Recorder()
+
+    async def scenario():
+        host = Host(stream(), Direct(), Voice())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            tasks.create_task(host.read(reader))
+            await host.receive_audio(SECOND)
+            with pytest.raises(TimeoutError):
+                await host.read(stuck, write_timeout_s=0.01)
+            await speak(host, 4)
+
+    play(scenario)
+    assert committed(reader.events) == "w0 w1 w2 w3 w4"
+
+
+def test_a_reader_that_comes_back_continues_where_it_was():
+    again = Recorder()
+
+    async def scenario():
+        host = await serve(Direct(), 5, Recorder())
+        await host.read(again, after=3)
+
+    play(scenario)
+    assert again.entries[0].number == 4 and again.events[-1] == Closed()
+
+
+def test_a_failed_window_is_reported_and_the_session_goes_on():
+    reader = Recorder()
+    play(lambda: serve(Direct((1, BackendError("cuda at 0xdead"))), 5, reader))
+    assert len(of(DecodeFailed, reader.events)) == 1 and "0xdead" not in str(reader.events)
+    assert committed(reader.events) == "w0 w1 w2 w3 w4" and reader.events[-1] == Closed()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(EngineDead("gone"), "engine_stopped"), (KeyError("/secret"), "internal_error")]
+)
+def test_when_nothing_can_be_decoded_any_more_the_session_ends_in_our_words(error, code):
+    reader = Recorder()
+    play(lambda: serve(Direct((1, error)), 100, reader))
+    assert of(Closed, reader.events) == [Closed(code)] == reader.events[-1:]
+
+
+def test_a_flush_is_answered_while_the_session_goes_on():
+    reader = Recorder()
+
+    async def scenario():
+        host = Host(stream(), Direct(), Voice())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            tasks.create_task(host.read(reader))
+            await host.receive_audio(SECOND)
+            host.receive_flush("f", Reason.IDLE)
+            await speak(host, 1)
+
+    play(scenario)
+    assert of(Committed, reader.events)[0].reason is Reason.IDLE and Flushed("f") in reader.events
+
+
+def test_a_client_that_vanishes_frees_everything():
+    async def scenario():
+        async with LocalEngine(lambda worker: FakeBackend()) as engine:
+            serving = asyncio.create_task(serve(engine, 10_000, stuck))
+            await asyncio.sleep(0)
+            serving.cancel()
+            await asyncio.wait([serving])
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert play(scenario) == set()
+
+
+def test_the_journal_keeps_of_the_tentatives_only_the_one_that_still_holds():
+    words = (Word(0, 1, " a"),)
+
+    async def scenario():
+        journal = Journal()
+        for event in (SpeechStarted(1, 0.0), Tentative(1, words), Committed(1, words, Reason.FLUSH)):
+            journal.append(event, 0)
+        journal.append(Tentative(1, ()), 0)
+        journal.append(last := Tentative(1, words), 0)
+        entries = journal.follow()
+        return last, [(await anext(entries)).event for _ in range(3)]
+
+    last, events = play(scenario)
+    assert [type(e) for e in events] == [SpeechStarted, Committed, Tentative] and events[-1] is last
