@@ -1,0 +1,73 @@
+"""Whole audio files to samples. Streams nothing; the command line, simulation and uploads call it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from reswhis.core.errors import ReswhisError
+from reswhis.core.types import SAMPLE_RATE
+
+from .pcm import FloatSamples
+
+
+class AudioFileError(ReswhisError):
+    """A file cannot be heard. The text is one sentence that names it."""
+
+
+def load(path: str | Path) -> FloatSamples:
+    """Mono, 16 kHz, shape ``(n,)``, n > 0, in [-1, 1]. Blocks while it decodes; holds all that is in the file.
+
+    Reads what libsndfile does (WAV, FLAC, OGG, MP3 …), and what ffmpeg does where PyAV is installed (M4A, video …).
+    """
+    try:
+        with open(path, "rb") as file:
+            audio = _read(file)
+    except FileNotFoundError:
+        raise AudioFileError(f"There is no file {path}.") from None
+    except OSError as error:
+        raise AudioFileError(f"The file {path} cannot be read: {error.strerror}.") from error
+    if audio is None:
+        raise AudioFileError(f"The file {path} is not audio, is damaged, or is of a kind that cannot be decoded here.")
+    if not len(audio):
+        raise AudioFileError(f"The file {path} has no sound in it.")
+    if not np.isfinite(audio).all():
+        raise AudioFileError(f"The file {path} is damaged: some of its samples are not numbers.")
+    return audio.clip(-1, 1)
+
+
+def _read(file: BinaryIO) -> FloatSamples | None:
+    import librosa
+    import soundfile
+
+    if not file.read(1):
+        return np.empty(0, np.float32)
+    file.seek(0)
+    try:
+        # An open file: given a path, librosa would go on to look for programs that decode it.
+        audio, _ = librosa.load(file, sr=SAMPLE_RATE, mono=True)
+    except (soundfile.SoundFileError, librosa.ParameterError):
+        file.seek(0)
+        return _read_with_av(file)
+    loaded: FloatSamples = audio
+    return loaded
+
+
+def _read_with_av(file: BinaryIO) -> FloatSamples | None:
+    try:
+        import av
+    except ImportError:
+        return None
+    resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
+    nothing_else = {"protocol_whitelist": "none"}  # an uploaded playlist would have this machine's files opened
+    try:
+        with av.open(file, mode="r", metadata_errors="ignore", options=nothing_else) as container:
+            if not container.streams.audio:
+                return None
+            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+            frames += resampler.resample(None)
+    except av.FFmpegError:
+        return None
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames] or [np.empty(0, np.float32)])
