@@ -63,11 +63,11 @@ def _read_with_av(file: BinaryIO) -> FloatSamples | None:
     resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
     nothing_else = {"protocol_whitelist": "none"}  # an uploaded playlist would have this machine's files opened
     try:
-        with av.open(file, mode="r", metadata_errors="ignore", options=nothing_else) as container:
+        with av.open(file, mode="r", options=nothing_else) as container:
             if not container.streams.audio:
                 return None
             frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
             frames += resampler.resample(None)
-    except av.FFmpegError:
+    except (av.FFmpegError, UnicodeDecodeError):  # the latter by titles in another encoding, before PyAV 19
         return None
     return np.concatenate([frame.to_ndarray()[0] for frame in frames] or [np.empty(0, np.float32)])

@@ -4,28 +4,34 @@ import asyncio
 
 import numpy as np
 import pytest
-from streams import committed, of, stream
 
 from reswhis.backends.fake import FakeBackend, heard
 from reswhis.core.errors import BackendError, EngineDead
 from reswhis.core.events import Closed, Committed, DecodeFailed, Flushed, Reason, SpeechStarted, Tentative
 from reswhis.core.types import Word
 from reswhis.engine.engine import LocalEngine
-from reswhis.server.host import Host, Journal
+from reswhis.server.host import Heard, Host
+from reswhis.server.journal import Journal
+
+from streams import committed, of, stream
 
 LIMIT_S = 5
-SECOND = np.zeros(16_000, np.int16)
+SECOND = bytes(32_000)
 
 
 class Voice:
-    """Scores every whole frame as speech; keeps what is left over, as a detector does."""
+    """Takes every byte pair for a sample, and every whole frame for speech; keeps what is left over."""
 
     def __init__(self):
         self.left = 0
 
-    async def __call__(self, samples):
+    async def hear(self, data):
+        samples = np.frombuffer(data, np.int16)
         frames, self.left = divmod(self.left + len(samples), 512)
-        return [0.9] * frames
+        return Heard(samples, [0.9] * frames)
+
+    async def drain(self):
+        return Heard(np.zeros(0, np.int16), [])
 
 
 class Direct:
@@ -60,7 +66,7 @@ async def speak(host, seconds):
     for _ in range(seconds):
         await host.receive_audio(SECOND)
         await asyncio.sleep(0)
-    host.receive_end()
+    await host.receive_end()
 
 
 def play(scenario):
@@ -174,7 +180,7 @@ def test_a_flush_is_answered_while_the_session_goes_on():
             tasks.create_task(host.run())
             tasks.create_task(host.read(reader))
             await host.receive_audio(SECOND)
-            host.receive_flush("f", Reason.IDLE)
+            await host.receive_flush("f", Reason.IDLE)
             await speak(host, 1)
 
     play(scenario)

@@ -1,0 +1,124 @@
+"""``reswhis``: serve until told to stop, then let every session finish. Called by the command line's dispatcher."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from reswhis.app import make_app, make_service
+from reswhis.backends import selection
+from reswhis.core.errors import ConfigurationError
+from reswhis.observability.health import State
+from reswhis.observability.logs import set_up_logs
+from reswhis.server.service import Service
+from reswhis.settings import Settings
+from reswhis.settings.layers import backend_config
+
+logger = logging.getLogger(__name__)
+
+RECEIVE_BUFFER = 128 * 1024
+"""Bytes the system holds for a client that is not read: few, so that its pings are answered within seconds."""
+WS_MAX_SIZE = 24 * 1024 * 1024
+"""Above a door's own limit, so that the door can say what is wrong before it closes."""
+CANNOT_START = 2
+"""The exit code when the model cannot be had; why has been logged."""
+CLOSE_TIMEOUT_S = 5
+"""For the sockets' own closing handshakes, when every session has finished."""
+
+
+def run(settings: Settings) -> int:
+    """Return the exit code. Raises ConfigurationError."""
+    try:
+        set_up_logs(settings.log_level, settings.log_file)
+    except OSError as exc:
+        raise ConfigurationError(f"The log file {settings.log_file} cannot be written: {exc.strerror}.") from exc
+    selection.check(backend_config(settings))
+    listener = _listen(settings.host, settings.port)
+    with listener:
+        service = make_service(settings)
+        config = uvicorn.Config(
+            make_app(settings, service),
+            log_config=None,
+            ws_ping_interval=None,
+            ws_max_size=WS_MAX_SIZE,
+            ws_per_message_deflate=False,
+            timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
+        )
+        server = Server(config, service, _address(listener))
+        server.run(sockets=[listener])
+    return 0 if service.failure is None else CANNOT_START
+
+
+class Server(uvicorn.Server):
+    """uvicorn, but its first signal drains the sessions before any socket is closed."""
+
+    def __init__(self, config: uvicorn.Config, service: Service, address: str) -> None:
+        super().__init__(config)
+        self._service = service
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        self._announcing = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        logger.info("listening on %s", self._address)
+        await self._service.settled.wait()
+        if self._service.failure is not None:
+            self.should_exit = True
+        elif (info := self._service.info) is not None and self._service.health.state is State.READY:
+            if (reason := self._service.fallback_reason) is not None:
+                logger.warning("%s", reason)
+            logger.info("ready: %s, model %s, on %s (%s)", info.backend, info.model, info.device, info.compute_type)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """In a signal handler: the first signal begins the drain, the second ends at once."""
+        if self._loop is None or self._draining is not None:
+            self.force_exit = self.should_exit = True
+        else:
+            self._loop.call_soon_threadsafe(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        if sessions := self._service.sessions:
+            logger.info("stopping when %d sessions have finished; again to stop at once", sessions)
+        try:
+            await self._service.drain()
+        finally:
+            self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises ConfigurationError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there it would let two servers share the port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)  # accepted sockets inherit it
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as exc:
+        listener.close()
+        raise ConfigurationError(
+            f"{host} port {port} cannot be listened on ({getattr(exc, 'strerror', None) or exc}): "
+            "is another server running? Choose another with --port."
+        ) from exc
+    listener.setblocking(False)
+    return listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -1,0 +1,61 @@
+"""What a session has said, in order: numbered events that any reader can follow from any place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from reswhis.core.events import Closed, Committed, Event, Tentative, UtteranceEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event, its number from 1, and how many samples had been received when it was said.
+
+    A Tentative has the number of the lasting event before it.
+    """
+
+    number: int
+    audio: int
+    event: Event
+
+
+class Journal:
+    """Append-only, but for one place: of the Tentatives only the newest that still holds is kept.
+
+    So a reader's outbox is no queue but a position here, and it cannot grow beyond what was
+    said for good (a few bytes per word, bounded by the length of the session).
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._tentative: Entry | None = None
+        self._changed = asyncio.Event()
+
+    def append(self, event: Event, audio: int) -> None:
+        if isinstance(event, Tentative):
+            self._tentative = Entry(len(self._entries), audio, event)
+        else:
+            self._entries.append(Entry(len(self._entries) + 1, audio, event))
+            if isinstance(event, Committed | UtteranceEnded):
+                self._tentative = None
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def follow(self, after: int = 0) -> AsyncIterator[Entry]:
+        """All entries numbered above ``after``, as they come, up to and with Closed."""
+        shown: Entry | None = None
+        while True:
+            changed = self._changed
+            if after < len(self._entries):
+                entry = self._entries[after]
+                after += 1
+                yield entry
+                if isinstance(entry.event, Closed):
+                    return
+            elif self._tentative is not None and self._tentative is not shown:
+                shown = self._tentative
+                yield shown
+            else:
+                await changed.wait()

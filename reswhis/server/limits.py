@@ -1,0 +1,19 @@
+"""What one session may take, and how many there may be. Filled from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Durations in seconds of wall time, but for ``max_backlog_s``, which is audio."""
+
+    max_sessions: int = 100
+    max_frame_bytes: int = 1_048_576
+    idle_timeout_s: float = 60.0
+    idle_flush_s: float = 2.0
+    max_session_s: float = 7200.0
+    max_backlog_s: float = 30.0
+    write_timeout_s: float = 30.0
+    drain_timeout_s: float = 30.0

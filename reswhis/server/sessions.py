@@ -1,0 +1,121 @@
+"""All sessions of this process: admits new ones, and lets those that live finish when the server stops.
+
+Knows no wire protocol. Made by the application, used by every transport.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from reswhis.audio.pcm import AudioFormat
+from reswhis.audio.vad import SileroVAD
+from reswhis.core.errors import Overloaded
+from reswhis.core.events import Reason
+from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
+from reswhis.engine.engine import Engine
+
+from .ear import ThreadedEar
+from .host import Host
+from .limits import Limits
+
+logger = logging.getLogger(__name__)
+
+EAR_THREADS = 2
+"""Scoring a second of audio takes some ms: two keep a hundred streams, and leave the cores to the recogniser."""
+
+
+class Place:
+    """A client's right to one session, held from before its handshake until it leaves."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self.host: Host | None = None
+        self.draining = asyncio.Event()
+        """Set when the server stops: a client without a session has nothing to finish."""
+        self._run: asyncio.Task[None] | None = None
+
+    def start(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
+        """The session begins. Called once at most."""
+        assert self.host is None
+        self.host = self._sessions.make_host(audio_format, config, options)
+        self._run = asyncio.create_task(self.host.run())
+        return self.host
+
+    async def drain(self) -> None:
+        """Finish the session, and return when all is decoded."""
+        self.draining.set()
+        if self.host is not None and self._run is not None:
+            await self.host.receive_end(Reason.DRAIN)
+            await asyncio.wait([self._run])
+
+    async def __aenter__(self) -> Place:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            if self.host is not None and self._run is not None:
+                await self.host.leave()
+                if not self.host.readers:
+                    self._run.cancel()
+                await asyncio.wait([self._run])
+        finally:
+            self._sessions.leave(self)
+
+
+class Sessions:
+    """Open to new ones until :meth:`drain`."""
+
+    def __init__(self, limits: Limits, engine: Engine, vad: SileroVAD) -> None:
+        self.limits = limits
+        self._engine = engine
+        self._vad = vad
+        self._ears = ThreadPoolExecutor(EAR_THREADS, thread_name_prefix="ear")
+        self._places: set[Place] = set()
+        self._left = asyncio.Event()
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def admit(self) -> Place:
+        """Raises Overloaded when the server is full or stops."""
+        if self._draining:
+            raise Overloaded("the server is stopping")
+        if len(self._places) >= self.limits.max_sessions:
+            raise Overloaded("the server has as many sessions as it takes")
+        place = Place(self)
+        self._places.add(place)
+        return place
+
+    def make_host(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
+        session = OnlineASRProcessor(config, options)
+        ear = ThreadedEar(audio_format, self._vad, self._ears)
+        return Host(session, self._engine, ear, max_backlog_s=self.limits.max_backlog_s)
+
+    def leave(self, place: Place) -> None:
+        self._places.discard(place)
+        self._left.set()
+
+    async def drain(self) -> None:
+        """Refuse new sessions, finish the others and wait until their clients have been told.
+
+        What is not finished within ``drain_timeout_s`` ends as it is, with what is known.
+        """
+        self._draining = True
+        try:
+            async with asyncio.timeout(self.limits.drain_timeout_s):
+                await asyncio.gather(*(place.drain() for place in self._places))
+                while self._places:
+                    self._left.clear()
+                    await self._left.wait()
+        except TimeoutError:
+            logger.warning("%d sessions had not finished after %g s", len(self), self.limits.drain_timeout_s)
+            for place in self._places:
+                if place.host is not None:
+                    place.host.abort("server_restart")
+            await asyncio.sleep(0)  # lets their readers be told
+
+    async def aclose(self) -> None:
+        await asyncio.to_thread(self._ears.shutdown)

@@ -1,0 +1,66 @@
+"""Who may open a session: API keys and browsers' origins. Pure; every door asks here."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+BEARER = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What the settings allow."""
+
+    api_keys: tuple[str, ...] = ()
+    """None: everyone who reaches the port."""
+    allowed_origins: tuple[str, ...] = ()
+    """Beside those of this machine, files opened from disk, and pages of this server's own address. ``*``: all."""
+
+    def knows(self, key: str | None) -> bool:
+        if not self.api_keys:
+            return True
+        given = (key or "").encode()
+        # All are compared, so that the time tells nothing of which one came near.
+        return any([hmac.compare_digest(given, known.encode()) for known in self.api_keys])
+
+    def allows_origin(self, origin: str | None, host: str | None) -> bool:
+        """``origin`` as a browser sends it, None from any other client; ``host``: the Host header.
+
+        A page's own server is trusted only under an IP address: a name could have been made to
+        point here by the page's author (DNS rebinding).
+        """
+        if origin is None or origin == "null" or "*" in self.allowed_origins:
+            return True
+        origin = origin.rstrip("/").lower()
+        if origin in {allowed.rstrip("/").lower() for allowed in self.allowed_origins}:
+            return True
+        parts = urlsplit(origin)
+        name = parts.hostname or ""
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return address.is_loopback or parts.netloc == (host or "").lower()
+
+
+def key_of(headers: Mapping[str, str], query: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:
+    """The key in ``Authorization: Bearer``, ``?api_key=`` or the subprotocols ``bearer, KEY``, in this order."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == BEARER:
+        return key.strip()
+    if "api_key" in query:
+        return query["api_key"]
+    if len(subprotocols) > 1 and subprotocols[0] == BEARER:
+        return subprotocols[1]
+    return None
+
+
+def subprotocol_of(offered: Iterable[str]) -> str | None:
+    """What to echo: browsers fail a handshake that answers none of what they offered."""
+    return next(iter(offered), None)

@@ -1,0 +1,68 @@
+"""What every WebSocket path does before its protocol begins: who is it, is there room, then a connection."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from reswhis.core.errors import Overloaded
+from reswhis.core.online import SessionConfig, StreamOptions
+from reswhis.server.service import Service
+
+from .access import Access, key_of, subprotocol_of
+from .codec import Codec, Defaults
+from .websocket import Connection
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Shared by all WebSocket paths of one application."""
+
+    service: Service
+    access: Access
+    config: SessionConfig
+    options: StreamOptions
+
+    async def serve(self, socket: WebSocket, make_codec: Callable[[Defaults], Codec]) -> None:
+        """Refusals are HTTP answers with a JSON body: a close before the handshake would reach nobody."""
+        if (refusal := self._refusal(socket)) is not None:
+            await socket.send_denial_response(refusal)
+            return
+        try:
+            place, info = self.service.admit()
+        except Overloaded as exc:
+            await socket.send_denial_response(_problem(503, "overloaded", str(exc)))
+            return
+        async with place:
+            codec = make_codec(Defaults(self.config, self.options, info, self.service.limits))
+            try:
+                await socket.accept(subprotocol=subprotocol_of(socket.scope.get("subprotocols", ())))
+            except WebSocketDisconnect:
+                return
+            await Connection(socket, codec, place, self.service.limits).serve()
+
+    def _refusal(self, socket: WebSocket) -> JSONResponse | None:
+        headers = socket.headers
+        if not self.access.allows_origin(headers.get("origin"), headers.get("host")):
+            return _problem(
+                403, "foreign_origin", "pages of this origin may not use this server: see --allowed-origins"
+            )
+        key = key_of(headers, socket.query_params, socket.scope.get("subprotocols", ()))
+        if not self.access.knows(key):
+            return _problem(
+                401, "unauthorized", "this server wants an API key: Authorization: Bearer KEY, or ?api_key=KEY"
+            )
+        return None
+
+
+def _problem(status: int, code: str, message: str) -> JSONResponse:
+    headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": str(RETRY_AFTER_S)}}.get(status)
+    return JSONResponse({"type": "error", "code": code, "message": message, "fatal": True}, status, headers)

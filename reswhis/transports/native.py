@@ -1,0 +1,358 @@
+"""The native protocol of ``/ws/transcribe``: plain until a ``start`` comes, then full. A pure codec."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import assert_never
+
+from reswhis.audio.pcm import AudioFormat
+from reswhis.core import events as ev
+from reswhis.core.errors import ClientError
+from reswhis.core.languages import language_code
+from reswhis.core.online import StreamOptions
+from reswhis.core.types import SAMPLE_RATE, Word
+
+from . import native_messages as messages
+from .codec import (
+    Audio,
+    Close,
+    Command,
+    Configure,
+    Configured,
+    Defaults,
+    End,
+    Flush,
+    Message,
+    Notice,
+    Notify,
+    Open,
+    Pong,
+    Ready,
+    Rejected,
+)
+
+Json = Mapping[str, object]
+
+CLOSE_CODES = {
+    "idle_timeout": 4408,
+    "session_limit": 4408,
+    "frame_too_large": 1009,
+    "slow_reader": 1013,
+    "server_restart": 1012,
+    "engine_stopped": 1011,
+    "internal_error": 1011,
+}
+"""What is not here is the client's fault: 1008."""
+EXPLANATIONS = {
+    "engine_stopped": "the recogniser has stopped; the server's log says why",
+    "internal_error": "an error inside the server; its log says more",
+    "server_restart": "the server stops",
+}
+
+
+class NativeCodec:
+    """Plain mode sends ``final`` alone, and what a client asks for that has shown that it speaks JSON."""
+
+    def __init__(self, session_id: str, query: Mapping[str, str], defaults: Defaults) -> None:
+        self._session_id = session_id
+        self._query = query
+        self._defaults = defaults
+        self._asked = messages.Start()
+        self._open = Open(AudioFormat(), defaults.config, defaults.options)
+        self._options = defaults.options
+        self._partials = True
+        self._opened = False
+        self._full = False
+        self._speaks_json = False
+        self._ended = False
+        self._seq = 0
+        self._finals = 0
+        self._shows_partial = False
+
+    # What the client says.
+
+    def greet(self) -> Sequence[Command]:
+        self._ask(messages.parse_query(self._query))
+        return []
+
+    def decode(self, message: Message) -> Sequence[Command]:
+        if isinstance(message, bytes):
+            return self._decode_audio(message)
+        self._speaks_json = True
+        try:
+            parsed = messages.parse(message)
+        except ClientError as exc:
+            if self._opens_by(message):
+                raise  # a client that is told no and streams on would get the wrong language or noise
+            return [Notify(Rejected(exc.code, str(exc), exc.param))]
+        match parsed:
+            case messages.Start():
+                return self._start(parsed)
+            case messages.Configure():
+                return self._configure(parsed)
+            case messages.Ping(id=id):
+                return [Notify(Pong(id))]
+            case _ if self._ended:
+                return [Notify(Rejected("already_finished", "the stream has been finished"))]
+            case messages.Flush(id=id):
+                # The id goes through the session as text, and comes back as it was.
+                return [*self._ensure_open(), Flush(json.dumps(id))]
+            case messages.Finish():
+                return self._finish()
+            case _:
+                assert_never(parsed)
+
+    def _decode_audio(self, data: bytes) -> Sequence[Command]:
+        limit = self._defaults.limits.max_frame_bytes
+        if len(data) > limit:
+            raise ClientError(f"a frame has at most {limit} bytes", code="frame_too_large")
+        if self._ended:
+            if not data:
+                return []
+            raise ClientError("audio after the end of the stream", code="audio_after_finish")
+        return [*self._ensure_open(), Audio(data)] if data else self._finish()
+
+    def _opens_by(self, message: str) -> bool:
+        try:
+            fields = json.loads(message)
+        except ValueError:
+            return False
+        return not self._opened and isinstance(fields, dict) and fields.get("type") == "start"
+
+    def _start(self, start: messages.Start) -> Sequence[Command]:
+        if self._full:
+            return [Notify(Rejected("already_started", "a stream is started once; use configure"))]
+        if self._opened:
+            return [Notify(Rejected("start_after_audio", "start comes before the first audio"))]
+        # What the message does not say is as the query says.
+        asked = start.model_dump(exclude_unset=True)
+        merged = messages.Start.model_validate({**self._asked.model_dump(exclude_unset=True), **asked})
+        self._ask(merged)
+        self._full = True
+        ready = Ready(self._session_id, self._open.audio, self._options)
+        return [*self._ensure_open(), Notify(ready)]
+
+    def _configure(self, change: messages.Configure) -> Sequence[Command]:
+        try:
+            options = self._changed(self._options, change)
+        except ClientError as exc:
+            return [Notify(Rejected(exc.code, str(exc), exc.param))]
+        self._options = options
+        if change.partials is not None:
+            self._partials = change.partials
+        return [*self._ensure_open(), Configure(options), Notify(Configured(options))]
+
+    def _finish(self) -> Sequence[Command]:
+        self._ended = True
+        return [*self._ensure_open(), End()]
+
+    def _ask(self, asked: messages.Start) -> None:
+        self._asked, self._open = asked, self._opening(asked)
+        self._options = self._open.options
+        self._partials = asked.partials is not False
+
+    def _ensure_open(self) -> Sequence[Command]:
+        if self._opened:
+            return []
+        self._opened = True
+        return [self._open]
+
+    def _opening(self, asked: messages.Start) -> Open:
+        defaults = self._defaults
+        if asked.model not in {"", defaults.info.model}:
+            raise ClientError(f"model: this server has {defaults.info.model}", code="unknown_model", param="model")
+        config = defaults.config
+        if asked.policy is not None:
+            config = replace(config, policy=replace(config.policy, name=asked.policy))
+        if asked.multilingual is not None:
+            config = replace(config, multilingual=asked.multilingual)
+        audio = AudioFormat(asked.audio.encoding, asked.audio.sample_rate, asked.audio.channels)
+        return Open(audio, config, self._changed(defaults.options, asked))
+
+    def _changed(self, options: StreamOptions, change: messages.Start | messages.Configure) -> StreamOptions:
+        decode, endpointing = options.decode, options.endpointing
+        if change.language is not None:
+            decode = replace(decode, language=self._language(change.language))
+        if change.task is not None:
+            if change.task == "translate" and not self._defaults.info.translates:
+                raise ClientError("task: this model does not translate", code="unsupported", param="task")
+            decode = replace(decode, task=change.task)
+        if change.hotwords is not None:
+            decode = replace(decode, hotwords=change.hotwords)
+        if change.vad_threshold is not None:
+            endpointing = replace(endpointing, threshold=change.vad_threshold)
+        if change.endpoint_ms is not None:
+            endpointing = replace(endpointing, min_silence_s=change.endpoint_ms / 1000)
+        return replace(
+            options,
+            decode=decode,
+            endpointing=endpointing,
+            prompt=options.prompt if change.prompt is None else change.prompt,
+            vad=options.vad if change.vad is None else change.vad,
+        )
+
+    def _language(self, asked: str) -> str | None:
+        if asked.strip().lower() in {"", "auto"}:
+            return None
+        code = language_code(asked)
+        if code is None:
+            raise ClientError(
+                "language: not a language that Whisper knows, by code or English name",
+                code="unsupported_language",
+                param="language",
+            )
+        languages = self._defaults.info.languages
+        if languages is not None and code not in languages:
+            raise ClientError(
+                f"language: this model knows only {', '.join(sorted(languages))}",
+                code="unsupported_language",
+                param="language",
+            )
+        return code
+
+    # What the client is told.
+
+    def encode(self, event: ev.Event | Notice, audio: int) -> list[Message]:
+        cleared = self._partial(()) if self._full and isinstance(event, ev.UtteranceEnded) else None
+        return [self._message(fields, audio) for fields in (cleared, self._fields(event)) if fields is not None]
+
+    def fail(self, code: str, message: str, param: str | None, audio: int) -> list[Message]:
+        fields = {"type": "error", "code": code, "message": message, "fatal": True}
+        return [self._message(fields if param is None else {**fields, "param": param}, audio)]
+
+    def close(self, error: str | None) -> Close:
+        return Close(1000, "finished") if error is None else Close(CLOSE_CODES.get(error, 1008), error)
+
+    def _message(self, fields: Json, audio: int) -> str:
+        self._seq += 1
+        numbered = {"type": fields["type"], "seq": self._seq, "audio_ms": audio * 1000 // SAMPLE_RATE}
+        return json.dumps({**numbered, **fields}, ensure_ascii=False, separators=(",", ":"))
+
+    def _fields(self, event: ev.Event | Notice) -> Json | None:
+        """None: this client is not told."""
+        match event:
+            case ev.Committed():
+                return self._final(event)
+            case ev.Closed(str(error)):
+                message = EXPLANATIONS.get(error, "the session has ended")
+                return {"type": "error", "code": error, "message": message, "fatal": True}
+            case ev.Closed():
+                return {"type": "finished", "finals": self._finals} if self._speaks_json else None
+            case ev.Flushed(id):
+                return None if id is None else {"type": "flushed", "id": json.loads(id)}
+            case Ready() | Configured() | Pong() | Rejected():
+                return self._notice(event) if self._speaks_json else None
+            case ev.DecodeFailed(_, start, end, is_final):
+                if not self._speaks_json:
+                    return None
+                again = "" if is_final else "; it will be tried again"
+                message = f"a stretch of audio could not be decoded{again}"
+                span = {"start_ms": _ms(start), "end_ms": _ms(end)}
+                return {"type": "error", "code": "decode_failed", "message": message, "fatal": False, **span}
+            case _:
+                return self._progress(event) if self._full else None
+
+    def _progress(
+        self,
+        event: ev.SpeechStarted | ev.SpeechStopped | ev.Tentative | ev.UtteranceEnded
+        | ev.LanguageDetected | ev.Suppressed | ev.Lagging,
+    ) -> Json | None:  # fmt: skip
+        match event:
+            case ev.SpeechStarted(_, at):
+                return {"type": "speech_start", "at_ms": _ms(at)}
+            case ev.SpeechStopped(utterance, at):
+                return {"type": "speech_end", "utterance": utterance, "at_ms": _ms(at)}
+            case ev.Tentative(_, words):
+                return self._partial(words)
+            case ev.UtteranceEnded(utterance, text, start, end, language):
+                fields = {"start_ms": _ms(start), "end_ms": _ms(end), "text": text, "language": language}
+                return {"type": "utterance", "utterance": utterance, **fields}
+            case ev.LanguageDetected(language, probability):
+                return {"type": "language", "language": language, "probability": round(probability, 3)}
+            case ev.Suppressed(words, reason):
+                text = _text(words)
+                return {"type": "suppressed", "text": text, "reason": reason} if self._asked.diagnostics else None
+            case ev.Lagging(lag):
+                message = "the server is behind; nothing is lost"
+                return {"type": "warning", "code": "lagging", "message": message, "lag_ms": _ms(lag)}
+            case _:
+                assert_never(event)
+
+    def _final(self, event: ev.Committed) -> Json:
+        self._finals += 1
+        self._shows_partial = False
+        start, end, text = event.words[0].start, event.words[-1].end, _text(event.words)
+        fields: dict[str, object] = {"type": "final", "id": self._finals}
+        if self._full:
+            fields |= {"start_ms": _ms(start), "end_ms": _ms(end), "text": text}
+            if self._asked.words:
+                fields["words"] = [_word(word) for word in event.words]
+        else:
+            fields |= {"from": round(start * 1000, 1), "to": round(end * 1000, 1), "content": text}
+        return {**fields, "utterance": event.utterance, "reason": event.reason.value}
+
+    def _partial(self, words: Sequence[Word]) -> Json | None:
+        if not self._partials or not (words or self._shows_partial):
+            return None
+        self._shows_partial = bool(words)
+        span = {"start_ms": _ms(words[0].start), "end_ms": _ms(words[-1].end)} if words else {}
+        return {"type": "partial", **span, "text": _text(words)}
+
+    def _notice(self, notice: Notice) -> Json:
+        match notice:
+            case Ready(session_id, audio, options):
+                limits = self._defaults.limits
+                return {
+                    "type": "ready",
+                    "session_id": session_id,
+                    "version": 1,
+                    "model": self._defaults.info.model,
+                    "audio": asdict(audio),
+                    **self._effective(options),
+                    "policy": self._open.config.policy.name,
+                    "limits": {
+                        "max_frame_bytes": limits.max_frame_bytes,
+                        "idle_timeout_s": limits.idle_timeout_s,
+                        "max_session_s": limits.max_session_s,
+                    },
+                }
+            case Configured(options):
+                return {"type": "configured", **self._effective(options)}
+            case Pong(id):
+                return {"type": "pong", "id": id}
+            case Rejected(code, message, param):
+                fields = {"type": "error", "code": code, "message": message, "fatal": False}
+                return fields if param is None else {**fields, "param": param}
+            case _:
+                assert_never(notice)
+
+    def _effective(self, options: StreamOptions) -> Json:
+        return {
+            "language": options.decode.language or "auto",
+            "task": options.decode.task,
+            "prompt": options.prompt,
+            "hotwords": options.decode.hotwords,
+            "vad": options.vad,
+            "vad_threshold": options.endpointing.threshold,
+            "endpoint_ms": _ms(options.endpointing.min_silence_s),
+            "partials": self._partials,
+        }
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _text(words: Sequence[Word]) -> str:
+    return "".join(word.text for word in words)
+
+
+def _word(word: Word) -> Json:
+    return {
+        "word": word.text,
+        "start_ms": _ms(word.start),
+        "end_ms": _ms(word.end),
+        "prob": round(word.probability, 3),
+    }

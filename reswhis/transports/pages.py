@@ -1,0 +1,81 @@
+"""What can be asked over plain HTTP: what this server is, and whether it can serve."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from reswhis import __version__
+from reswhis.core.types import SAMPLE_RATE
+from reswhis.observability.health import State
+from reswhis.server.service import Service
+
+
+class Configured(BaseModel):
+    """The settings that ``/info`` repeats; those that the model decides are overwritten when it is there."""
+
+    backend: str
+    model_size: str
+    language: str
+    minimum_chunk_size: float
+    voice_activity_controller: bool
+    use_voice_activity_detection: bool
+    device: str
+    compute_type: str
+    policy: str
+
+
+class Info(Configured):
+    """The first seven are those of reswhis 0.1, with the values in force."""
+
+    sampling_rate: int = SAMPLE_RATE
+    version: str = __version__
+    state: str = Field(description="loading, ready, failed or draining")
+    fallback_reason: str | None = Field(description="why the server has no Whisper model although none was refused")
+    sessions: int
+    max_sessions: int
+    endpoints: list[str] = ["/ws/transcribe", "/info", "/health/live", "/health/ready"]
+
+
+class Live(BaseModel):
+    status: str = "alive"
+
+
+class Readiness(BaseModel):
+    status: str = Field(description="loading, ready, failed or draining")
+    message: str
+    progress: float | None = Field(description="0 to 1 where it is known")
+
+
+def router(service: Service, configured: Configured) -> APIRouter:
+    pages = APIRouter()
+
+    @pages.get("/info")
+    async def info() -> Info:
+        fields = configured.model_dump()
+        if (decided := service.info) is not None:
+            fields |= {
+                "backend": decided.backend,
+                "model_size": decided.model,
+                "device": decided.device,
+                "compute_type": decided.compute_type,
+            }
+        return Info(
+            **fields,
+            state=service.health.state.value,
+            fallback_reason=service.fallback_reason,
+            sessions=service.sessions,
+            max_sessions=service.limits.max_sessions,
+        )
+
+    @pages.get("/health/live")
+    async def live() -> Live:
+        return Live()
+
+    @pages.get("/health/ready", responses={503: {"model": Readiness}})
+    async def ready(response: Response) -> Readiness:
+        health = service.health
+        response.status_code = 200 if health.state is State.READY else 503
+        return Readiness(status=health.state.value, message=health.message, progress=health.progress)
+
+    return pages

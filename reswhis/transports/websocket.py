@@ -1,0 +1,198 @@
+"""The one WebSocket shell: carries any codec's messages between an accepted socket and a session.
+
+Knows no protocol's words. Reading and each way of writing is a task of its own, so that a client
+that writes everything before it reads anything, or reads nothing at all, holds up only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from reswhis.core.errors import ClientError
+from reswhis.core.events import Closed, Reason
+from reswhis.server.host import Host
+from reswhis.server.journal import Entry
+from reswhis.server.limits import Limits
+from reswhis.server.sessions import Place
+
+from .codec import Audio, Close, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open
+
+logger = logging.getLogger(__name__)
+
+MAX_NOTICES = 256
+"""Answers that a client has not taken yet; with more it is not read until it takes some."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why the connection ends; said after everything that the audio so far gives."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+
+class Connection:
+    """:meth:`serve` returns when the socket is closed. The place is the caller's to leave."""
+
+    def __init__(self, socket: WebSocket, codec: Codec, place: Place, limits: Limits) -> None:
+        self._socket = socket
+        self._codec = codec
+        self._place = place
+        self._limits = limits
+        self._sending = asyncio.Lock()
+        self._notices: asyncio.Queue[Notice] = asyncio.Queue(MAX_NOTICES)
+        self._opened = asyncio.Event()
+        self._failure: _Failure | None = None
+        self._finished = False
+        self._unflushed = False
+
+    async def serve(self) -> None:
+        works = (self._read, self._write_events, self._write_notices, self._watch_age, self._watch_drain)
+        tasks = [asyncio.create_task(work()) for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except WebSocketDisconnect:
+            pass
+        except TimeoutError:
+            logger.info("a client took nothing for %g s", self._limits.write_timeout_s)
+            await self._close(self._codec.close("slow_reader"))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Reading.
+
+    async def _read(self) -> None:
+        """Goes on after a failure and after the end, taking nothing, to notice when the client goes."""
+        await self._obey_all(self._codec.greet)
+        while True:
+            message = await self._next_message()
+            if message is not None and self._failure is None:
+                await self._obey_all(partial(self._codec.decode, message))
+
+    async def _next_message(self) -> Message | None:
+        """None: the client was silent for so long that something had to be done instead."""
+        if self._finished or self._failure is not None:
+            return await self._receive()
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.idle_flush_s if self._unflushed else limits.idle_timeout_s):
+                return await self._receive()
+        except TimeoutError:
+            if self._unflushed:
+                self._unflushed = False
+                await self._host.receive_flush(None, Reason.IDLE)
+            else:
+                await self._fail("idle_timeout", f"nothing was sent for {limits.idle_timeout_s:g} s")
+            return None
+
+    async def _receive(self) -> Message:
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message.get("code", 1005))
+        data: bytes | None = message.get("bytes")
+        text: str = message.get("text") or ""
+        return text if data is None else data
+
+    async def _obey_all(self, commands: Callable[[], Sequence[Command]]) -> None:
+        try:
+            for command in commands():
+                await self._obey(command)
+        except ClientError as exc:
+            await self._fail(exc.code, str(exc), exc.param)
+
+    async def _obey(self, command: Command) -> None:
+        match command:
+            case Open(audio, config, options):
+                self._place.start(audio, config, options)
+                self._opened.set()
+            case Audio(data):
+                self._unflushed = True
+                await self._host.receive_audio(data)
+            case Configure(options):
+                self._host.receive_configure(options)
+            case Flush(id):
+                self._unflushed = False
+                await self._host.receive_flush(id)
+            case End():
+                self._finished = True
+                await self._host.receive_end()
+            case Notify(notice):
+                await self._notices.put(notice)
+
+    @property
+    def _host(self) -> Host:
+        assert self._place.host is not None  # a codec opens before anything else
+        return self._place.host
+
+    async def _fail(self, code: str, message: str, param: str | None = None) -> None:
+        """End the connection by an error, which is said last: after the words of the audio that came before it."""
+        if self._failure is not None:
+            return
+        self._failure = _Failure(code, message, param)
+        if self._place.host is None:
+            async with self._sending:
+                await self._send(self._codec.fail(code, message, param, 0))
+                await self._close(self._codec.close(code))
+        else:
+            await self._place.host.receive_end()
+
+    async def _watch_age(self) -> None:
+        await asyncio.sleep(self._limits.max_session_s)
+        await self._fail("session_limit", f"a session lasts at most {self._limits.max_session_s:g} s")
+        await asyncio.Event().wait()
+
+    async def _watch_drain(self) -> None:
+        """A client that has begun nothing has nothing to finish."""
+        await self._place.draining.wait()
+        if self._place.host is None:
+            await self._fail("server_restart", "the server stops")
+        await asyncio.Event().wait()
+
+    # Writing.
+
+    async def _write_events(self) -> None:
+        await self._opened.wait()
+        await self._host.read(self._send_entry, write_timeout_s=self._limits.write_timeout_s)
+
+    async def _send_entry(self, entry: Entry) -> None:
+        async with self._sending:
+            if not isinstance(entry.event, Closed):
+                await self._send(self._codec.encode(entry.event, entry.audio))
+            elif (failure := self._failure) is not None:
+                await self._send(self._codec.fail(failure.code, failure.message, failure.param, entry.audio))
+                await self._close(self._codec.close(failure.code))
+            else:
+                restarting = entry.event.error is None and self._place.draining.is_set()
+                await self._send(self._codec.encode(entry.event, entry.audio))
+                await self._close(self._codec.close("server_restart" if restarting else entry.event.error))
+
+    async def _write_notices(self) -> None:
+        while True:
+            notice = await self._notices.get()
+            async with asyncio.timeout(self._limits.write_timeout_s), self._sending:
+                received = 0 if self._place.host is None else self._place.host.received
+                await self._send(self._codec.encode(notice, received))
+
+    async def _send(self, messages: list[Message]) -> None:
+        for message in messages:
+            if self._socket.application_state is not WebSocketState.CONNECTED:
+                return
+            if isinstance(message, str):
+                await self._socket.send_text(message)
+            else:
+                await self._socket.send_bytes(message)
+
+    async def _close(self, close: Close) -> None:
+        if self._socket.application_state is WebSocketState.CONNECTED:
+            await self._socket.close(close.code, close.reason)

@@ -1,0 +1,37 @@
+"""Real server processes, and speech to stream at them."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from server_process import Process
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Start a server that ends with the test run."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments, **options):
+            process = Process(*arguments, **options)
+            stack.callback(process.stop)
+            return process
+
+        yield begin
+
+
+@pytest.fixture(scope="session")
+def fake(start):
+    return start("--backend", "fake").ready()
+
+
+@pytest.fixture(scope="session")
+def speech():
+    """int16 at 16 kHz: every recording of flite, one after the other, with no pause between them."""
+    parts = [soundfile.read(path, dtype="int16")[0] for path in sorted(RECORDINGS.glob("flite-*.flac"))]
+    return np.concatenate(parts)
