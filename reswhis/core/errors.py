@@ -16,7 +16,15 @@ class ReswhisError(Exception):
 
 
 class ClientError(ReswhisError):
-    """The client broke the protocol; the text is safe to send to it."""
+    """The client broke the protocol; the text is safe to send to it.
+
+    ``code`` is one of the protocol's own words, ``param`` the field that is wrong.
+    """
+
+    def __init__(self, message: str, *, code: str = "invalid_request", param: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.param = param
 
 
 class Overloaded(ReswhisError):

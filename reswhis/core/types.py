@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
+TASKS = ("transcribe", "translate")
+ENCODER_CONTEXTS = ("full", "dynamic")
 
 Samples = npt.NDArray[np.int16]
 """Mono audio, shape ``(n,)``, 16 kHz. int16 from end to end: half of float32 to hold, copy and send."""
@@ -24,6 +26,12 @@ def seconds(samples: int) -> float:
 
 def samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE)
+
+
+def require_range(name: str, value: float, low: float, high: float) -> None:
+    """Raises ValueError, with what is allowed, also for NaN."""
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be {low:g} to {high:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,13 @@ class DecodeOptions:
     hotwords: str = ""
     word_times: bool = True
     encoder_context: str = "full"
+
+    def __post_init__(self) -> None:
+        require_range("beam_size", self.beam_size, 1, 20)
+        if self.task not in TASKS:
+            raise ValueError(f"task must be one of {', '.join(TASKS)}")
+        if self.encoder_context not in ENCODER_CONTEXTS:
+            raise ValueError(f"encoder_context must be one of {', '.join(ENCODER_CONTEXTS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """What is committed is found again by text and time together."""
 
 import pytest
-from streams import words
 
 from reswhis.core.alignment import attach_punctuation, following, key, monotone
 from reswhis.core.types import Word
+
+from streams import words
 
 
 def new(said, heard, since=0.0):
@@ -54,6 +55,10 @@ def test_a_committed_word_no_longer_heard_takes_no_other_with_it():
 
 def test_words_before_the_window_cannot_be_heard_in_it():
     assert new(words("no", at=1.0, each=0.2), words("no", at=1.2, each=0.2), since=1.2) == ["no"]
+
+
+def test_a_word_that_ends_where_the_window_begins_cannot_be_heard_in_it_however_short():
+    assert new([Word(1.2, 1.2, " no")], words("no", at=1.25, each=0.2), since=1.2) == ["no"]
 
 
 def test_of_a_word_at_the_edge_of_the_window_the_rest_is_not_said_again():

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from streams import QUIET, VOICE, committed, decode_all, feed, heard, hears, of, stream, words
 
 from reswhis.backends.fake import heard as one_word_per_second
-from reswhis.core.commit import POLICIES, AlignAtt
+from reswhis.core.commit import POLICIES, PolicyConfig
 from reswhis.core.errors import Overloaded
 from reswhis.core.events import (
     Closed,
@@ -16,7 +15,6 @@ from reswhis.core.events import (
     DecodeFailed,
     Flushed,
     Lagging,
-    LanguageDetected,
     Reason,
     SpeechStarted,
     SpeechStopped,
@@ -24,8 +22,10 @@ from reswhis.core.events import (
     Tentative,
     UtteranceEnded,
 )
-from reswhis.core.online import OnlineASRProcessor, SessionConfig
+from reswhis.core.online import StreamOptions
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Hypothesis, Segment, Word, join, samples, seconds
+
+from streams import QUIET, VOICE, committed, decode_all, feed, heard, hears, of, stream, words
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_silence_asks_for_nothing(session):
 def test_ten_minutes_of_silence_keep_under_a_second_of_audio():
     session = stream(preroll_s=0.3)
     feed(session, 600, QUIET)
-    assert session.received - session._audio.start < SAMPLE_RATE
+    assert session.held_s < 1
 
 
 def test_speech_asks_for_a_window_each_step(session):
@@ -77,7 +77,7 @@ def test_two_agreeing_hypotheses_commit_a_word(session):
 
 
 def test_alignatt_commits_after_one_decode():
-    session = OnlineASRProcessor(SessionConfig(preroll_s=0), new_policy=AlignAtt)
+    session = stream(policy=PolicyConfig("alignatt"))
     feed(session, 2, VOICE)
     session.receive_hypothesis(session.next_window(), heard("one", "two", "three", "four"))
     assert committed(session.events()) == "one two three"
@@ -96,7 +96,7 @@ def test_an_utterance_in_which_nothing_was_heard_ends_too(session):
     assert decode_all(session, hears(())) == [
         SpeechStarted(1, 0.0),
         SpeechStopped(1, 2.016),
-        UtteranceEnded(1, "", 0.0, 2.016, None),
+        UtteranceEnded(1, "", 0.0, 2.016, None, Reason.ENDPOINT),
     ]
 
 
@@ -160,14 +160,6 @@ def test_a_sentence_without_end_is_cut_after_committed_words(session):
     assert committed(events) == numbers(0, 119)
 
 
-def test_without_a_committed_word_an_utterance_is_cut_where_it_is_quietest():
-    session = stream(endpointing=None, max_utterance_s=10)
-    loud = np.full(samples(11), 9000, np.int16)
-    loud[samples(7.0) : samples(7.1)] = 3
-    session.receive_audio(loud)
-    assert session.events()[1].at == pytest.approx(7.05, abs=0.05)
-
-
 def test_the_backlog_is_what_no_window_has_taken(session):
     feed(session, 1.1, VOICE)
     session.next_window()
@@ -197,6 +189,7 @@ def test_a_failed_final_window_leaves_what_was_heard_before_and_the_session_goes
     session.receive_failure(session.next_window())
     *_, failed, said, ended = session.events()
     assert failed.is_final and join(said.words) == ended.text == "hello"
+    assert (said.reason, ended.reason) == (Reason.FORCED, Reason.ENDPOINT)
     feed(session, 1.1, VOICE)
     assert session.next_window() is not None and not session.closed
 
@@ -206,8 +199,72 @@ def test_an_empty_decode_does_not_erase_the_hypothesis(session):
     session.receive_hypothesis(session.next_window(), heard("hello"))
     feed(session, 1.1, VOICE)
     session.receive_hypothesis(session.next_window(), Hypothesis())
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello", "world"))
+    assert committed(session.events()) == "hello"
+
+
+def test_an_empty_final_decode_commits_what_was_heard_before_as_forced(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("hello"))
     session.receive_end()
-    assert committed(decode_all(session, hears(()))) == "hello"
+    events = decode_all(session, hears(()))
+    assert committed(events) == "hello" and of(Committed, events)[0].reason is Reason.FORCED
+
+
+def test_a_final_decode_that_says_nobody_spoke_is_believed(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("you"))
+    session.receive_end()
+    nobody = Segment(0, 1, average_log_probability=-2, no_speech_probability=0.9)
+    session.receive_hypothesis(session.next_window(), Hypothesis(words("you"), (nobody,)))
+    events = session.events()
+    assert committed(events) == "" and events[-1] == Closed()
+    assert [e.reason for e in of(Suppressed, events)] == ["no_speech", "no_speech"]
+
+
+def test_a_final_decode_that_loops_is_not_believed_and_erases_nothing(session):
+    feed(session, 1.1, VOICE)
+    session.receive_hypothesis(session.next_window(), heard("thanks"))
+    session.receive_end()
+    loop = Hypothesis(words(*["thanks"] * 30, each=0.02), (Segment(0, 0.6, compression_ratio=9.0),))
+    session.receive_hypothesis(session.next_window(), loop)
+    assert committed(session.events()) == "thanks"
+
+
+def test_without_agreement_the_older_half_is_committed_as_forced_after_a_while(session):
+    for first in ("uh", "eh", "and"):
+        feed(session, 1.1, VOICE)
+        session.receive_hypothesis(session.next_window(), heard(first, "the", "cat", "sat", "on"))
+    (said,) = of(Committed, session.events())
+    assert (join(said.words), said.reason) == ("and the cat", Reason.FORCED)
+
+
+def test_an_unlikely_older_half_is_not_forced(session):
+    for first in ("uh", "eh", "and", "oh"):
+        feed(session, 1.1, VOICE)
+        unlikely = tuple(replace(w, probability=0.2) for w in words(first, "the", "cat", "sat", "on"))
+        session.receive_hypothesis(session.next_window(), Hypothesis(unlikely))
+    assert of(Committed, session.events()) == []
+
+
+def test_a_translation_is_committed_at_the_endpoint_whatever_the_policy():
+    session = stream(StreamOptions(DecodeOptions(task="translate")), policy=PolicyConfig("alignatt"))
+    for _ in range(3):
+        feed(session, 1.1, VOICE)
+        session.receive_hypothesis(session.next_window(), heard("good", "day"))
+    feed(session, 0.6, QUIET)
+    events = decode_all(session, hears(words("good", "day")))
+    assert [e.reason for e in of(Committed, events)] == [Reason.ENDPOINT]
+
+
+@pytest.mark.parametrize("reason", [Reason.FINISH, Reason.DRAIN, Reason.DISCONNECT])
+def test_whatever_ends_the_stream_the_tail_is_decoded_once_and_for_all(session, reason):
+    feed(session, 0.4, VOICE)
+    session.receive_end(reason)
+    events = decode_all(session, hears(words("hi")))
+    (said,), (ended,) = of(Committed, events), of(UtteranceEnded, events)
+    assert said.reason is ended.reason is reason and events[-1] == Closed()
 
 
 def test_end_of_stream_in_mid_speech_decodes_the_tail(session):
@@ -231,11 +288,30 @@ def test_end_of_stream_in_silence_closes_at_once(session):
 def test_an_abort_says_what_is_known_and_answers_every_flush(session):
     feed(session, 1.1, VOICE)
     session.receive_hypothesis(session.next_window(), heard("hello"))
-    session.receive_flush("f")
+    session.receive_flush("a")
+    feed(session, 1.1, VOICE)
+    session.receive_audio(np.zeros(100_000, np.int16))
+    session.receive_flush("b")
+    session.receive_flush("c")
     session.receive_end()
+    session.events()
     session.receive_abort("engine_stopped")
     session.receive_abort("twice")
-    assert [type(e) for e in session.events()[-4:]] == [Committed, UtteranceEnded, Flushed, Closed]
+    stopped, said, first, a, second, b, c, closed = session.events()
+    assert (join(said.words), said.reason, first.reason) == ("hello", Reason.FORCED, Reason.FLUSH)
+    assert (type(stopped), second.reason) == (SpeechStopped, Reason.FORCED)
+    assert [a, b, c, closed] == [Flushed("a"), Flushed("b"), Flushed("c"), Closed("engine_stopped")]
+
+
+def test_a_result_that_comes_after_an_abort_changes_nothing(session):
+    feed(session, 1.1, VOICE)
+    window = session.next_window()
+    session.receive_abort("disconnected")
+    events = session.events()
+    session.receive_hypothesis(window, heard("late"))
+    session.receive_failure(window)
+    assert events[-1] == Closed("disconnected") and session.events() == []
+    assert session.next_window() is None
 
 
 def test_probabilities_that_come_after_an_abort_start_nothing(session):
@@ -261,7 +337,7 @@ def test_a_minute_of_words_whose_times_jitter_and_end_late_comes_out_as_spoken(p
         jitter, exact = chance.uniform(-0.1, 0.1), hears(said)(window).words
         return Hypothesis(tuple(replace(w.shifted(jitter), end=w.end + chance.choice([0, 0.3])) for w in exact))
 
-    session = OnlineASRProcessor(SessionConfig(preroll_s=0), new_policy=POLICIES[policy])
+    session = stream(policy=PolicyConfig(policy))
     events = []
     for _ in range(100):
         feed(session, 0.6, VOICE)
@@ -299,57 +375,7 @@ def test_probabilities_of_audio_that_has_not_come_are_a_callers_error(session):
         session.receive_speech([VOICE])
 
 
-# Flush.
-
-
-def test_a_flush_is_answered_after_all_it_caused(session):
-    feed(session, 1.1, VOICE)
-    session.receive_flush("a1")
-    events = decode_all(session, hears(words("hi")))
-    assert [type(e) for e in events] == [SpeechStarted, SpeechStopped, Committed, UtteranceEnded, Flushed]
-    assert events[-1] == Flushed("a1")
-
-
-def test_a_flush_in_silence_is_answered_too(session):
-    feed(session, 1, QUIET)
-    session.receive_flush("a1")
-    assert session.events() == [Flushed("a1")]
-
-
-def test_a_flush_in_mid_speech_makes_two_utterances_of_it(session):
-    feed(session, 0.9, VOICE)
-    session.receive_flush()
-    feed(session, 0.9, VOICE)
-    session.receive_end()
-    events = decode_all(session, hears(words("one", "two", "three")))
-    assert [e.text for e in of(UtteranceEnded, events)] == ["one two", "three"]
-
-
-def test_the_silence_after_a_flush_is_not_an_utterance(session):
-    feed(session, 0.9, VOICE)
-    session.receive_flush()
-    feed(session, 3, QUIET)
-    assert len(of(SpeechStarted, decode_all(session, hears(words("one"))))) == 1
-
-
-def test_without_vad_the_client_ends_utterances():
-    session = stream(endpointing=None)
-    session.receive_audio(np.zeros(2 * SAMPLE_RATE, np.int16))
-    session.receive_flush()
-    assert session.next_window().is_final
-
-
 # What is told besides.
-
-
-def test_words_are_monotone_whatever_the_recogniser_says(session):
-    feed(session, 2, VOICE)
-    session.receive_end()
-    crooked = Hypothesis((Word(-1, 0.5, " a"), Word(0.4, 0.2, " b"), Word(0.1, 99, " c")))
-    session.receive_hypothesis(session.next_window(), crooked)
-    (said,) = of(Committed, session.events())
-    times = [t for w in said.words for t in (w.start, w.end)]
-    assert times == sorted(times) and times[0] >= 0 and times[-1] <= 2
 
 
 def test_chinese_is_joined_without_spaces(session):
@@ -368,35 +394,11 @@ def test_the_prompt_is_what_was_said_before_cut_at_a_sentence():
     assert session.next_window().prompt == "你好吗？"
 
 
-def test_a_language_is_locked_once_it_is_sure(session):
-    feed(session, 1.1, VOICE)
-    session.receive_hypothesis(session.next_window(), Hypothesis(words("a"), (), "nl", 0.4))
-    feed(session, 1.1, VOICE)
-    session.receive_hypothesis(session.next_window(), Hypothesis(words("a"), (), "de", 0.9))
-    feed(session, 1.1, VOICE)
-    assert session.next_window().options == DecodeOptions(language="de")
-    assert of(LanguageDetected, session.events()) == [LanguageDetected("de", 0.9)]
-
-
-def test_options_change_from_the_next_window_on(session):
-    feed(session, 1.1, VOICE)
-    session.receive_configure(DecodeOptions(language="fr"))
-    assert session.next_window().options.language == "fr"
-
-
 def test_what_is_not_believed_is_said_to_be_suppressed(session):
     feed(session, 1.1, VOICE)
     noise = Segment(0, 1, average_log_probability=-2, no_speech_probability=0.9)
     session.receive_hypothesis(session.next_window(), Hypothesis(words("you"), (noise,)))
     assert session.events()[1:] == [Suppressed(words("you"), "no_speech")]
-
-
-def test_lagging_is_said_once_until_it_is_over(session):
-    feed(session, 1.1, VOICE)
-    out = session.next_window()
-    feed(session, 20, VOICE)
-    session.receive_hypothesis(out, heard("a"))
-    assert [round(e.lag) for e in of(Lagging, session.events())] == [20]
 
 
 def test_nothing_is_said_after_closed_even_when_the_last_result_is_late(session):

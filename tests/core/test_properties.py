@@ -1,20 +1,23 @@
 """What holds for every stream."""
 
 import numpy as np
-from streams import committed, hears, of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reswhis.core.commit import POLICIES
+from reswhis.core.commit import POLICIES, PolicyConfig
 from reswhis.core.endpointing import FRAME
 from reswhis.core.events import Closed, Committed, Flushed, SpeechStarted, SpeechStopped, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig
 from reswhis.core.types import Hypothesis, Word, samples, seconds
 
+from streams import committed, hears, of
+
 SPEECH_S, SILENCE_S = st.sampled_from([0.4, 1.3, 2.9, 33.0]), st.sampled_from([0.1, 0.7, 2.0])
 WORD, WORD_S = st.sampled_from(["no", "yes", "we", "好"]), st.sampled_from([0.2, 0.3, 0.5])
 stretches = st.lists(st.tuples(SPEECH_S, SILENCE_S), max_size=3)
 spoken = st.lists(st.tuples(WORD, WORD_S), min_size=1, max_size=8)
+
+EXAMPLES = settings().max_examples  # 100, or what the profile asks for
 
 
 class Speaker:
@@ -44,7 +47,7 @@ class Speaker:
 def run(speaker, sizes, late, *, pick=lambda: True, recognise=None, policy="local-agreement", flush_at=None):
     """Stream the speaker in pieces of the given sizes; probabilities come ``late`` pieces late."""
     recognise = recognise or hears(speaker.words)
-    session = OnlineASRProcessor(SessionConfig(), new_policy=POLICIES[policy])
+    session = OnlineASRProcessor(SessionConfig(policy=PolicyConfig(policy)))
     events, windows, scored, piece, out = [], [], 0, 0, None
     arrivals = [0]
 
@@ -81,7 +84,7 @@ def run(speaker, sizes, late, *, pick=lambda: True, recognise=None, policy="loca
 sizes = st.lists(st.sampled_from([320, 512, 1000, 4096, 16_000, 50_000]), min_size=1, max_size=4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(stretches, spoken, sizes, st.integers(0, 3), st.sampled_from(sorted(POLICIES)))
 def test_the_text_is_what_was_said_however_the_audio_was_split(stretches, spoken, sizes, late, policy):
     speaker = Speaker(stretches, spoken)
@@ -90,7 +93,7 @@ def test_the_text_is_what_was_said_however_the_audio_was_split(stretches, spoken
     assert all(len(w.audio) <= samples(28) for w in windows)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(stretches, spoken, sizes, st.integers(0, 3), st.data())
 def test_the_order_of_events_holds_whatever_the_recogniser_says(stretches, spoken, sizes, late, data):
     """Also with a recogniser that is slow and hears anything anywhere."""
@@ -118,7 +121,7 @@ def test_the_order_of_events_holds_whatever_the_recogniser_says(stretches, spoke
     assert times == sorted(times)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=EXAMPLES // 3, deadline=None)
 @given(stretches, spoken, sizes, st.integers(0, 3))
 def test_every_voiced_sample_is_in_some_window(stretches, spoken, sizes, late):
     speaker = Speaker(stretches, spoken)
