@@ -1,0 +1,94 @@
+"""The command ``reswhis``: finds which command is meant, runs it, and turns its end into an exit code.
+
+A command's module is imported only when it is asked for, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol
+
+from reswhis.core.errors import ConfigurationError
+from reswhis.settings.names import nearest
+
+from .arguments import serve_parser, settings_from
+from .parser import Parser
+
+WRONG_REQUEST, INTERRUPTED, NOBODY_READS = 2, 130, 141
+"""Exit codes, as shells know them."""
+COMMANDS = {
+    "serve": "start the server; what reswhis without a command does",
+    "listen": "stream a file or the microphone to a server and print its text",
+    "simulate": "transcribe a file as if it came live, without a server",
+}
+
+
+class Command(Protocol):
+    """What the module of a command has, but for ``serve``, which runs with the settings alone."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+
+    def run(self, arguments: argparse.Namespace, /) -> int: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            if sys.stdout is not None:  # as under pythonw
+                sys.stdout.flush()  # here, where a reader that has gone can still be caught
+    except ConfigurationError as error:
+        print(f"reswhis: {error}", file=sys.stderr)
+        return WRONG_REQUEST
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
+        return NOBODY_READS
+
+
+def _run(argv: Sequence[str]) -> int:
+    if not argv or argv[0].startswith("-"):
+        return _serve("reswhis", argv)
+    name, *rest = argv
+    match name:
+        case "serve":
+            return _serve("reswhis serve", rest)
+        case "listen":
+            from . import listen
+
+            return _run_command(listen, name, rest)
+        case "simulate":
+            from . import simulate
+
+            return _run_command(simulate, name, rest)
+        case _:
+            raise ConfigurationError(f"unknown command {name}{nearest(name, COMMANDS, _others())}")
+
+
+def _serve(prog: str, argv: Sequence[str]) -> int:
+    settings = settings_from(serve_parser(prog, _usage()).parse(argv), os.environ)
+    from . import serve
+
+    return serve.run(settings)
+
+
+def _run_command(command: Command, name: str, argv: Sequence[str]) -> int:
+    parser = Parser(f"reswhis {name}", description=COMMANDS[name])
+    command.add_arguments(parser)
+    return command.run(parser.parse(argv))
+
+
+def _others() -> str:
+    return f"; there are {', '.join(COMMANDS)}."
+
+
+def _usage() -> str:
+    lines = ["reswhis [COMMAND] [options]", "", "commands:"]
+    lines += [f"  {name:<10} {summary}" for name, summary in COMMANDS.items()]
+    lines += ["", "reswhis COMMAND --help says more. The options below are those of serve."]
+    return "\n".join(lines)

@@ -1,0 +1,92 @@
+"""The settings as flags of a command, made from their declaration; and back from parsed flags to settings.
+
+``serve`` has all of them, a command that decodes by itself those of some groups.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Mapping, Sequence
+
+from reswhis import __version__
+from reswhis.settings import Group, Settings, from_sources
+from reswhis.settings.catalogue import Kind, Setting, catalogue
+
+from .parser import Parser
+
+METAVARS = {
+    Kind.CHOICE: "NAME",
+    Kind.WHOLE: "N",
+    Kind.NUMBER: "X",
+    Kind.PATH: "PATH",
+    Kind.LIST: "TEXT",
+    Kind.TEXT: "TEXT",
+}
+EPILOG = (
+    "Every setting is also an environment variable (RESWHIS_PORT is --port) and a key of the file that --config "
+    "names (port = 9000). A flag wins over a variable, a variable over the file. In flags _ is as good as -."
+)
+
+
+def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """The settings that ``reswhis serve`` runs with.
+
+    Raises:
+        ConfigurationError: a name is unknown, a value is not allowed, or the file cannot be read.
+    """
+    return settings_from(serve_parser().parse(argv), environ)
+
+
+def serve_parser(prog: str = "reswhis", usage: str | None = None) -> Parser:
+    parser = Parser(prog, usage=usage, epilog=EPILOG)
+    parser.add_argument("--version", action="version", version=f"reswhis {__version__}")
+    add_settings(parser)
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser, groups: Collection[Group] = tuple(Group)) -> None:
+    """Add the flags of these groups, and ``--config``.
+
+    In the namespace they have the settings' names: a command calls its own arguments otherwise.
+    """
+    parser.add_argument("--config", metavar="FILE", help="TOML file of settings (RESWHIS_CONFIG)")
+    for group in Group:
+        if group in groups:
+            section = parser.add_argument_group(group)
+            for setting in catalogue().values():
+                if setting.group is group:
+                    _add(section, setting)
+
+
+def settings_from(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    """The settings in force, from what a parser with :func:`add_settings` has parsed and the other sources.
+
+    Raises:
+        ConfigurationError: as :func:`load`.
+    """
+    parsed = vars(arguments)
+    flags = {
+        name: ",".join(parsed[name]) if setting.kind is Kind.LIST else parsed[name]
+        for name, setting in catalogue().items()
+        if name in parsed
+    }
+    return from_sources(environ, flags=flags, file=parsed["config"])
+
+
+def _add(section: argparse._ArgumentGroup, setting: Setting) -> None:
+    span = f"{setting.span} {setting.unit}".strip()
+    about = "; ".join(filter(None, (span, setting.default and f"default {setting.default}")))
+    meaning = (f"{setting.meaning} [{about}]" if about else setting.meaning).replace("%", "%%")
+    suppress = argparse.SUPPRESS  # only what was given wins over the other sources
+    if setting.kind is Kind.SWITCH:
+        action = argparse.BooleanOptionalAction
+        section.add_argument(*setting.flags, dest=setting.name, action=action, default=suppress, help=meaning)
+    else:
+        section.add_argument(
+            *setting.flags,
+            dest=setting.name,
+            action="append" if setting.kind is Kind.LIST else "store",
+            metavar=METAVARS[setting.kind],
+            default=suppress,
+            help=meaning,
+        )

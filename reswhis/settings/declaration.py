@@ -1,0 +1,396 @@
+"""What can be set: one declaration, from which flags, variables, file keys, help and reference are made.
+
+Does not read any source (see :mod:`.sources`) and knows none of the layers that use the
+values (see :mod:`.layers`).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from pathlib import Path
+from typing import Literal, Self, get_args, get_origin
+
+from pydantic import Field, JsonValue, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from reswhis.core.languages import LANGUAGES, language_code
+
+ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*://[^\s/?#@,*]+)/?")
+
+
+class Group(enum.StrEnum):
+    """Headings of the help and of the reference page, in their order."""
+
+    SERVER = "Server"
+    MODEL = "Model"
+    STREAMING = "Streaming"
+    VOICE_ACTIVITY = "Voice activity"
+    LIMITS = "Limits"
+    LOGGING = "Logging"
+
+
+def _in(group: Group, unit: str = "", flags: tuple[str, ...] = ()) -> dict[str, JsonValue]:
+    """What pydantic has no place for; ``flags`` are further names on the command line, without dashes."""
+    return {"group": group, "unit": unit, "flags": list(flags)}
+
+
+class Settings(BaseSettings):
+    """All settings, flat: the name of a field is its key in the file, its flag and its variable.
+
+    Numbers are in the unit that their name ends in, or that is declared.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        validate_default=False,
+        hide_input_in_errors=True,
+        protected_namespaces=("model_validate", "model_dump"),
+    )
+
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to listen on; 0.0.0.0 is every network this machine is in.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.", json_schema_extra=_in(Group.SERVER)
+    )
+    api_key: tuple[SecretStr, ...] = Field(
+        (),
+        description="Keys of which a client must show one. Several: repeat it, or separate by commas. "
+        "A command line is visible to other users of the machine: better a variable or the file.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        description="Origins whose web pages may connect, such as https://example.org, besides pages from this "
+        "machine; * is any. Several: repeat it, or separate by commas.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+
+    backend: str = Field(
+        "auto",
+        min_length=1,
+        description="Recogniser; auto is the best one that this machine can run.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    model: str = Field(
+        "auto",
+        min_length=1,
+        description="Size (tiny, base, small, medium, large-v3, large-v3-turbo ...), hub id or local directory; "
+        "auto is the best that keeps up.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    model_dir: Path | None = Field(
+        None, description="Local directory of a model; wins over model.", json_schema_extra=_in(Group.MODEL)
+    )
+    model_cache_dir: Path | None = Field(
+        None,
+        description="Where fetched models are kept, if not in the hub's usual place.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    language: str = Field(
+        "auto",
+        description="What is spoken: a code such as de, or an English name; auto detects it once per session.",
+        json_schema_extra=_in(Group.MODEL, flags=("lan",)),
+    )
+    task: Literal["transcribe", "translate"] = Field(
+        "transcribe",
+        description="Write what is said in its language, or translate it into English.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model runs.", json_schema_extra=_in(Group.MODEL)
+    )
+    device_index: int = Field(
+        0, ge=0, le=255, description="Which GPU, where there are several.", json_schema_extra=_in(Group.MODEL)
+    )
+    compute_type: Literal[
+        "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+    ] = Field(
+        "auto",
+        description="Number format of the weights; auto is int8 on a CPU, float16 on a GPU.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    cpu_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Threads of each worker; 0 is as many as there are cores for it.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    workers: int = Field(
+        1, ge=1, le=64, description="Copies of the model that decode side by side.", json_schema_extra=_in(Group.MODEL)
+    )
+    beam_size: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Alternatives followed while decoding; 1 is greedy and fastest.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+
+    minimum_chunk_size: float = Field(
+        1.0,
+        ge=0.1,
+        le=15,
+        description="New audio before a decode: smaller shows words sooner and costs more decodes.",
+        json_schema_extra=_in(Group.STREAMING, "seconds", ("min-chunk-size",)),
+    )
+    policy: Literal["local-agreement", "alignatt", "endpoint"] = Field(
+        "local-agreement",
+        description="When a word is final: once decodes agree on it, once the model's attention has passed it, "
+        "or at the end of the utterance.",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    agreement_n: int = Field(
+        2,
+        ge=2,
+        le=5,
+        description="How many decodes in a row have to agree (local-agreement).",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    similarity: float = Field(
+        100.0,
+        ge=50,
+        le=100,
+        description="How alike words must be to agree; 100 is equal but for case and punctuation (local-agreement).",
+        json_schema_extra=_in(Group.STREAMING, "percent", ("qratio-threshold",)),
+    )
+    fallback: bool = Field(
+        True,
+        description="Commit the best guess when decodes keep disagreeing (local-agreement).",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    fallback_threshold: int = Field(
+        1,
+        ge=0,
+        le=100,
+        description="Disagreements in a row that are waited out before the fallback.",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    buffer_trimming_sec: float = Field(
+        15.0,
+        ge=1,
+        le=28,
+        description="Audio of an utterance above which what is committed is cut off before a decode.",
+        json_schema_extra=_in(Group.STREAMING, "seconds"),
+    )
+    max_utterance_s: float = Field(
+        28.0,
+        ge=2,
+        le=28,
+        description="Longest utterance; a longer one is cut in two where it is quiet.",
+        json_schema_extra=_in(Group.STREAMING, "seconds"),
+    )
+    preroll_ms: int = Field(
+        300,
+        ge=300,
+        le=2000,
+        description="Audio before the detected start of speech that is decoded too, so that no first sound is lost.",
+        json_schema_extra=_in(Group.STREAMING, "milliseconds"),
+    )
+    multilingual: bool = Field(
+        False,
+        description="Detect the language anew for every utterance.",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    prompt: str = Field(
+        "",
+        max_length=1000,
+        description="Text as if said before the session, to set style and spelling.",
+        json_schema_extra=_in(Group.STREAMING, "characters"),
+    )
+    hotwords: str = Field(
+        "",
+        max_length=1000,
+        description="Names and terms that the recogniser should expect.",
+        json_schema_extra=_in(Group.STREAMING, "characters"),
+    )
+
+    use_voice_activity_controller: bool = Field(
+        True,
+        description="End an utterance when the speaker pauses; without, only the client ends one.",
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vac",)),
+    )
+    use_voice_activity_detection: bool = Field(
+        False,
+        description="The recogniser's own filter for silence within an utterance, where it has one.",
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vad",)),
+    )
+    vad_threshold: float = Field(
+        0.5,
+        ge=0.01,
+        le=0.99,
+        description="Probability of speech from which audio counts as speech.",
+        json_schema_extra=_in(Group.VOICE_ACTIVITY),
+    )
+    endpoint_ms: int = Field(
+        500,
+        ge=100,
+        le=10_000,
+        description="Silence that ends an utterance.",
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, "milliseconds"),
+    )
+    min_speech_ms: int = Field(
+        100,
+        ge=0,
+        le=1000,
+        description="Speech that it takes to start an utterance.",
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, "milliseconds"),
+    )
+
+    max_sessions: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Sessions at once; one more is refused with 503 and a time to come back.",
+        json_schema_extra=_in(Group.LIMITS),
+    )
+    max_frame_bytes: int = Field(
+        1_048_576,
+        ge=1024,
+        le=16_777_216,
+        description="Largest frame that a client may send; a larger one ends its connection with 1009.",
+        json_schema_extra=_in(Group.LIMITS, "bytes"),
+    )
+    idle_timeout_s: float = Field(
+        60.0,
+        ge=0.1,
+        le=86_400,
+        description="Without any frame for so long a connection is closed with 4408.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    idle_flush_s: float = Field(
+        2.0,
+        ge=0.1,
+        le=3600,
+        description="Without audio for so long what was heard is committed, as if the client had asked.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    max_session_s: float = Field(
+        7200.0,
+        ge=1,
+        le=604_800,
+        description="Longest session; then it is finished and closed with 4408.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    max_backlog_s: float = Field(
+        30.0,
+        ge=1,
+        le=600,
+        description="Audio of a session waiting to be decoded from which its socket is not read until it is less.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    write_timeout_s: float = Field(
+        30.0,
+        ge=0.1,
+        le=3600,
+        description="A client that takes nothing for so long is closed with 1013.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    drain_timeout_s: float = Field(
+        30.0,
+        ge=0,
+        le=3600,
+        description="Time for running sessions to finish when the server is told to stop.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
+        "info", description="Least severity that is logged.", json_schema_extra=_in(Group.LOGGING)
+    )
+    log_file: Path | None = Field(
+        None, description="Log into this file too; it is rotated.", json_schema_extra=_in(Group.LOGGING)
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed in: :mod:`.sources` reads the rest, and remembers where a value came from."""
+        return (init_settings,)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_written(cls, value: object, info: ValidationInfo) -> object:
+        """Batch files leave blanks at the end of a line, and people write choices in any case, with _ for -."""
+        assert info.field_name is not None
+        annotation = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and annotation is not bool:  # pydantic would take true for 1
+            raise PydanticCustomError("not_a_switch", "a truth value is not a number or a text")
+        if not isinstance(value, str):
+            return value
+        value = value.strip()
+        if get_origin(annotation) is tuple:
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if get_origin(annotation) is Literal:
+            return next((name for name in get_args(annotation) if _plain(name) == _plain(value)), value)
+        return value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, value: str) -> str:
+        if value.lower() in ("", "auto"):
+            return "auto"
+        code = language_code(value)
+        if code is None:
+            raise ValueError(f'is "{value}", but must be auto, an English name, or one of {", ".join(LANGUAGES)}')
+        return code
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_open_by_mistake(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        """A variable that was never filled must not take the lock off the door."""
+        if not value or not all(key.get_secret_value().strip() for key in value):
+            raise ValueError("must not be empty: leave it out to let everyone in")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_origin(origin) for origin in value)
+
+    @field_validator("model_dir", "model_cache_dir", "log_file")
+    @classmethod
+    def _home(cls, value: Path | None) -> Path | None:
+        """Only a shell expands ~, and only in some places."""
+        return value and value.expanduser()
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.max_backlog_s < 2 * self.minimum_chunk_size:
+            raise _clash("max_backlog_s", "must be at least twice", "minimum_chunk_size")
+        if self.idle_flush_s >= self.idle_timeout_s:
+            raise _clash("idle_flush_s", "must be less than", "idle_timeout_s")
+        return self
+
+
+def _plain(choice: str) -> str:
+    return choice.lower().replace("_", "-")
+
+
+def _origin(text: str) -> str:
+    """As browsers send it: lower case, without a path."""
+    if text in ("*", "null"):
+        return text
+    origin = ORIGIN.fullmatch(text.lower())
+    if origin is None:
+        raise ValueError("must be origins such as https://example.org or http://localhost:3000, or *")
+    return origin[1]
+
+
+def _clash(name: str, relation: str, other: str) -> PydanticCustomError:
+    return PydanticCustomError(
+        "clash", "two settings do not go together", {"name": name, "relation": relation, "other": other}
+    )

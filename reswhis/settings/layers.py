@@ -1,0 +1,88 @@
+"""Fills the layers' own configurations from the settings: the only place where the two sets of names meet.
+
+Not imported by :mod:`reswhis.settings` itself, since the layers bring NumPy and help must be quick.
+Called by the application and by the commands that decode.
+"""
+
+from __future__ import annotations
+
+from reswhis.backends.base import BackendConfig
+from reswhis.core.commit import PolicyConfig
+from reswhis.core.endpointing import EndpointingConfig
+from reswhis.core.online import SessionConfig, StreamOptions
+from reswhis.core.types import DecodeOptions
+from reswhis.server.limits import Limits
+
+from .declaration import Settings
+
+HELD_BESIDE_BACKLOG_S = 90.0
+"""Above an utterance that is being decoded and what may arrive at once while the backlog is just below its bound."""
+
+
+def backend_config(settings: Settings) -> BackendConfig:
+    return BackendConfig(
+        backend=settings.backend,
+        model=settings.model if settings.model_dir is None else str(settings.model_dir),
+        language=_language(settings),
+        device=settings.device,
+        device_index=settings.device_index,
+        compute_type=settings.compute_type,
+        cpu_threads=settings.cpu_threads,
+        model_cache_dir=settings.model_cache_dir,
+        vad_filter=settings.use_voice_activity_detection,
+    )
+
+
+def session_config(settings: Settings) -> SessionConfig:
+    """What a client cannot change."""
+    return SessionConfig(
+        step_s=settings.minimum_chunk_size,
+        max_utterance_s=settings.max_utterance_s,
+        preroll_s=settings.preroll_ms / 1000,
+        buffer_trimming_s=settings.buffer_trimming_sec,
+        max_held_s=settings.max_backlog_s + HELD_BESIDE_BACKLOG_S,
+        multilingual=settings.multilingual,
+        policy=PolicyConfig(
+            name=settings.policy,
+            n=settings.agreement_n,
+            similarity=settings.similarity,
+            fallback=settings.fallback,
+            fallback_threshold=settings.fallback_threshold,
+        ),
+    )
+
+
+def stream_options(settings: Settings) -> StreamOptions:
+    """What a session starts with unless its client asks otherwise."""
+    return StreamOptions(
+        decode=DecodeOptions(
+            language=_language(settings),
+            task=settings.task,
+            beam_size=settings.beam_size,
+            hotwords=settings.hotwords,
+        ),
+        prompt=settings.prompt,
+        vad=settings.use_voice_activity_controller,
+        endpointing=EndpointingConfig(
+            threshold=settings.vad_threshold,
+            min_speech_s=settings.min_speech_ms / 1000,
+            min_silence_s=settings.endpoint_ms / 1000,
+        ),
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(
+        max_sessions=settings.max_sessions,
+        max_frame_bytes=settings.max_frame_bytes,
+        idle_timeout_s=settings.idle_timeout_s,
+        idle_flush_s=settings.idle_flush_s,
+        max_session_s=settings.max_session_s,
+        max_backlog_s=settings.max_backlog_s,
+        write_timeout_s=settings.write_timeout_s,
+        drain_timeout_s=settings.drain_timeout_s,
+    )
+
+
+def _language(settings: Settings) -> str | None:
+    return None if settings.language == "auto" else settings.language

@@ -1,0 +1,84 @@
+"""The command as people start it: processes of their own, hence few."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "numpy",
+    "fastapi",
+    "uvicorn",
+    "librosa",
+    "ctranslate2",
+    "faster_whisper",
+    "onnxruntime",
+    "soxr",
+    "huggingface_hub",
+}
+
+
+def start(*argv, **pipes):
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("RESWHIS_", "PYTHONUNBUF"))}
+    return subprocess.Popen([sys.executable, *argv], stderr=subprocess.PIPE, text=True, env=environ, **pipes)
+
+
+def run(*argv):
+    process = start(*argv, stdout=subprocess.PIPE)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_help_lists_commands_and_flags_and_imports_nothing_heavy():
+    script = (
+        "import sys\n"
+        "from reswhis.cli import main\n"
+        "try:\n    main(['--help'])\n"
+        "finally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    code, out, err = run("-c", script)
+    assert code == 0
+    assert all(f"  {command} " in out for command in ("serve", "listen", "simulate"))
+    assert "--port N" in out
+    assert not HEAVY & set(err.split())
+
+
+def test_the_module_runs_like_the_command_and_says_its_version():
+    code, out, err = run("-m", "reswhis", "--version")
+    assert (code, err) == (0, "")
+    assert out.startswith("reswhis 0.")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["srve"], "reswhis: unknown command srve; did you mean serve?\n"),
+        (["serve", "now"], "reswhis: unexpected argument now; reswhis serve --help says what there is.\n"),
+        (["--port", "x"], 'reswhis: port (--port) must be a whole number from 0 to 65535, not "x".\n'),
+        (["listen", "--prot", "1"], "reswhis: unknown flag --prot; did you mean --port?\n"),
+    ],
+)
+def test_a_wrong_request_ends_with_one_sentence_and_code_2(argv, said):
+    assert run("-m", "reswhis", *argv) == (2, "", said)
+
+
+def test_a_reader_that_has_gone_is_not_worth_a_word():
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("-m", "reswhis", "--version", stdout=writer)
+    os.close(writer)
+    assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes to wait in")
+def test_an_interrupt_ends_with_its_code_and_no_traceback(tmp_path):
+    waiting = tmp_path / "reswhis.toml"
+    os.mkfifo(waiting)
+    process = start("-m", "reswhis", "--config", str(waiting), stdout=subprocess.PIPE)
+    with waiting.open("w"):  # opens when the process reads
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60)[1] == ""
+    assert process.returncode == 130
