@@ -1,0 +1,124 @@
+"""Fetches a Whisper model's weights from the model hub into huggingface_hub's cache, or finds them there.
+
+Does not know which model is wanted; :mod:`.models` does. Called by whoever chooses a model.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TypeVar
+
+from .models import FILES, HubModel, ModelUnavailable, lacking
+from .registry import Report
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DEADLINE_S = 5.0
+"""For the hub's first answer. A black hole takes a connection and never answers, and a name may never be resolved."""
+
+_WANTED = [*FILES, "preprocessor_config.json"]
+
+
+def cached(model: HubModel, cache: Path | None) -> Path | None:
+    """The model's directory if all of it is in the cache. No network."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        path = Path(snapshot_download(model.repo, cache_dir=cache, allow_patterns=_WANTED, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return None if lacking(path) else path
+
+
+def fetch(model: HubModel, cache: Path | None, report: Report) -> Path:
+    """Download the model into the cache; takes as long as it takes once the hub has answered.
+
+    Raises:
+        ModelUnavailable
+    """
+    report(f"asking the model hub for {model.name}", None)
+    size = _within(DEADLINE_S, lambda: _size(model), model)
+    report(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", 0.0)
+    path = _within(None, lambda: _download(model, cache, size, report), model)
+    if missing := lacking(path):
+        raise ModelUnavailable(
+            f"{model.repo} on the model hub is not a converted Whisper model: {' and '.join(missing)} missing."
+        )
+    return path
+
+
+def _size(model: HubModel) -> int:
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(model.repo, files_metadata=True, timeout=DEADLINE_S)
+    files = [file for file in info.siblings or () if any(fnmatch(file.rfilename, wanted) for wanted in _WANTED)]
+    return sum(file.size or 0 for file in files)
+
+
+def _download(model: HubModel, cache: Path | None, size: int, report: Report) -> Path:
+    from huggingface_hub import snapshot_download
+
+    def received(count: float) -> None:
+        report(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", min(count / max(size, 1), 1.0))
+
+    bar = _progress_bar(received)
+    return Path(snapshot_download(model.repo, cache_dir=cache, allow_patterns=_WANTED, tqdm_class=bar))
+
+
+def _progress_bar(received: Callable[[float], None]) -> type:
+    """A tqdm that draws nothing: how huggingface_hub says what it has received."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Bar(tqdm):  # type: ignore[misc]
+        monitor_interval = 0
+
+        def __init__(self, **settings: object) -> None:
+            super().__init__(**{**settings, "file": io.StringIO()})
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:
+            if self.unit == "B":  # the others count files
+                received(self.n)
+
+    return Bar
+
+
+def _within(deadline_s: float | None, ask: Callable[[], T], model: HubModel) -> T:
+    """The hub's answer. What does not come in time is left to a thread that keeps nobody from ending the process."""
+    answers: list[T] = []
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:  # noqa: BLE001  # top of the thread; judged and logged below
+            errors.append(error)
+
+    thread = threading.Thread(target=work, name="model-hub", daemon=True)
+    thread.start()
+    thread.join(deadline_s)
+    if answers:
+        return answers[0]
+    raise _unavailable(model, errors[0] if errors else TimeoutError(f"no answer within {deadline_s} s"))
+
+
+def _unavailable(model: HubModel, error: Exception) -> ModelUnavailable:
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    logger.debug("%s cannot be fetched", model.repo, exc_info=error)
+    match error:
+        case GatedRepoError():
+            return ModelUnavailable(f"The model hub gives {model.repo} only on request; see its page there.")
+        case RepositoryNotFoundError():
+            return ModelUnavailable(f"The model hub has no model {model.repo}, or not for everyone; check the name.")
+        case _:
+            return ModelUnavailable(
+                f"The model {model.name} is not on this machine and cannot be fetched ({type(error).__name__}): "
+                "check the network, give the directory of a converted model, or choose --backend pocketsphinx."
+            )

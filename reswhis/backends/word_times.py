@@ -1,0 +1,64 @@
+"""When each word was said: from the network's attention, corrected by where the window is quiet.
+
+The attention's path starts at the first frame and never pauses, so a word after a pause, and the first one above all,
+begins too early: by the whole pause, often enough. Called by the backends that read attention themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .log_mel import FRAMES_PER_S, Features
+from .whisper_tokens import Piece
+
+Span = tuple[float, float]
+"""Start and end in seconds from the beginning of the window."""
+
+_ATTENTION_STEPS_PER_S = 50
+_LOUD = 0.35
+"""Of the way from the window's quiet frames to its loud ones."""
+_PAUSE_S = 0.1
+"""A shorter quiet stretch at a word's edge can be a consonant, and is left to it."""
+_EDGE_S = 0.05
+
+
+class Loudness:
+    """Which frames of a window are not quiet, compared with the others."""
+
+    def __init__(self, features: Features, frames: int) -> None:
+        level = np.convolve(features[:, :frames].mean(axis=0), np.full(3, 1 / 3), "same")
+        quiet, loud = np.percentile(level, (10, 95))
+        self._is_loud: npt.NDArray[np.bool_] = level > quiet + _LOUD * (loud - quiet)
+
+    def within(self, span: Span) -> Span:
+        """The span without the pauses at its edges; as it is if all of it is quiet."""
+        start, end = span
+        loud = np.flatnonzero(self._is_loud[int(start * FRAMES_PER_S) : int(end * FRAMES_PER_S)])
+        if len(loud) == 0:
+            return span
+        first = start + int(loud[0]) / FRAMES_PER_S - _EDGE_S
+        last = start + (int(loud[-1]) + 1) / FRAMES_PER_S + _EDGE_S
+        return (first if first - start > _PAUSE_S else start, last if end - last > _PAUSE_S else end)
+
+
+def aligned(words: Sequence[Piece], path: Sequence[tuple[int, int]], loudness: Loudness, duration: float) -> list[Span]:
+    """Word times from the attention.
+
+    Args:
+        path: pairs of token and attention step, both never falling; the token after the last one is the end's.
+    """
+    begins: dict[int, float] = {}
+    for token, step in path:
+        begins.setdefault(token, min(max(step / _ATTENTION_STEPS_PER_S, 0.0), duration))
+    return [loudness.within((begins[word.first], begins[word.last])) for word in words]
+
+
+def spread(words: Sequence[Piece], loudness: Loudness, duration: float) -> list[Span]:
+    """Times guessed from the length of the words, where nobody asked for better ones."""
+    start, end = loudness.within((0.0, duration))
+    edges = np.cumsum([0, *(len(word.text) for word in words)])
+    times = start + edges * ((end - start) / edges[-1])
+    return list(zip(times[:-1].tolist(), times[1:].tolist(), strict=True))

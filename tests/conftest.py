@@ -1,0 +1,55 @@
+"""What tests of several layers share: whisper-micro, built once per run, and the recordings."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+
+
+class Recording(NamedTuple):
+    name: str
+    audio: np.ndarray
+    """int16, 16 kHz."""
+    text: str
+    words: list[dict]
+    """``word``, ``start``, ``end`` in seconds, and whether these are ``exact``."""
+    voice: str
+
+
+@pytest.fixture(scope="session")
+def micro(tmp_path_factory):
+    """The directory of whisper-micro for CTranslate2, int8."""
+    return _build(tmp_path_factory, "v2")
+
+
+@pytest.fixture(scope="session")
+def micro_v3(tmp_path_factory):
+    """The same in large-v3's form: 128 mel bins, 51 866 tokens."""
+    return _build(tmp_path_factory, "v3")
+
+
+@pytest.fixture(scope="session")
+def recordings():
+    import soundfile
+
+    rows = [json.loads(line) for line in (HERE / "recordings" / "references.jsonl").read_text().splitlines()]
+    found = []
+    for row in rows:
+        audio, rate = soundfile.read(HERE / "recordings" / row["file"], dtype="int16")
+        assert rate == 16_000
+        found.append(Recording(row["file"], audio, row["text"], row["words"], row["voice"]))
+    return found
+
+
+def _build(tmp_path_factory, generation):
+    out = tmp_path_factory.mktemp("models") / f"whisper-micro-{generation}"
+    build = HERE / "models" / "whisper-micro" / "build.py"
+    command = [sys.executable, build, out, "--generation", generation]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return out
