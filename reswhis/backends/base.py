@@ -27,7 +27,7 @@ class BackendConfig:
     """Per worker; 0: as many as there are cores for it."""
     model_cache_dir: Path | None = None
     vad_filter: bool = False
-    """The recogniser's own voice activity filter, where it has one."""
+    """Give the recogniser its windows without their long silences (:mod:`.speech_filter`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,8 +221,8 @@ def _words(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], certai
 
 
 def _average_log_probability(result: WhisperGenerationResult) -> float:
-    """Over all tokens and the end of the text; the score is the mean without the end."""
-    generated = len(result.sequences_ids[0])
+    """Over all tokens and the end of the text, by which CTranslate2's score is not divided."""
+    generated = max(len(result.sequences_ids[0]), 1)
     return float(result.scores[0]) * generated / (generated + 1)
 
 

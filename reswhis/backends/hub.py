@@ -44,37 +44,64 @@ def fetch(model: HubModel, cache: Path | None, report: Report) -> Path:
         ModelUnavailable
     """
     report(f"asking the model hub for {model.name}", None)
-    size = _within(DEADLINE_S, lambda: _size(model), model)
-    report(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", 0.0)
-    path = _within(None, lambda: _download(model, cache, size, report), model)
-    if missing := lacking(path):
+    files = _within(DEADLINE_S, lambda: _files(model), model)
+    if missing := [wanted for wanted in FILES if not any(fnmatch(name, wanted) for name in files)]:
         raise ModelUnavailable(
             f"{model.repo} on the model hub is not a converted Whisper model: {' and '.join(missing)} missing."
         )
-    return path
+    size = sum(files.values())
+    progress = _Progress(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", size, report)
+    return _within(None, lambda: _download(model, cache, files, progress), model)
 
 
-def _size(model: HubModel) -> int:
+def _files(model: HubModel) -> dict[str, int]:
+    """The names and sizes of what is wanted."""
     from huggingface_hub import HfApi
 
     info = HfApi().model_info(model.repo, files_metadata=True, timeout=DEADLINE_S)
-    files = [file for file in info.siblings or () if any(fnmatch(file.rfilename, wanted) for wanted in _WANTED)]
-    return sum(file.size or 0 for file in files)
+    return {
+        file.rfilename: file.size or 0
+        for file in info.siblings or ()
+        if any(fnmatch(file.rfilename, wanted) for wanted in _WANTED)
+    }
 
 
-def _download(model: HubModel, cache: Path | None, size: int, report: Report) -> Path:
-    from huggingface_hub import snapshot_download
+def _download(model: HubModel, cache: Path | None, files: dict[str, int], progress: _Progress) -> Path:
+    # Not ``snapshot_download``: its threads would keep the process from ending until they are through.
+    from huggingface_hub import hf_hub_download
 
-    def received(count: float) -> None:
-        report(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", min(count / max(size, 1), 1.0))
+    for name, size in files.items():
+        path = hf_hub_download(model.repo, name, cache_dir=cache, tqdm_class=_progress_bar(progress))
+        progress.complete(size)
+    return Path(path).parent
 
-    bar = _progress_bar(received)
-    return Path(snapshot_download(model.repo, cache_dir=cache, allow_patterns=_WANTED, tqdm_class=bar))
+
+class _Progress:
+    """Bytes received, file after file, as a share of all."""
+
+    def __init__(self, message: str, size: int, report: Report) -> None:
+        self._message = message
+        self._size = max(size, 1)
+        self._report = report
+        self._before = 0
+        self._told = 0.0
+        report(message, 0.0)
+
+    def received(self, count: float) -> None:
+        """So many bytes of the current file."""
+        share = min((self._before + count) / self._size, 1.0)
+        if share > self._told:
+            self._told = share
+            self._report(self._message, share)
+
+    def complete(self, size: int) -> None:
+        self.received(size)
+        self._before += size
 
 
-def _progress_bar(received: Callable[[float], None]) -> type:
+def _progress_bar(progress: _Progress) -> type:
     """A tqdm that draws nothing: how huggingface_hub says what it has received."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
         monitor_interval = 0
@@ -83,8 +110,7 @@ def _progress_bar(received: Callable[[float], None]) -> type:
             super().__init__(**{**settings, "file": io.StringIO()})
 
         def display(self, msg: str | None = None, pos: int | None = None) -> None:
-            if self.unit == "B":  # the others count files
-                received(self.n)
+            progress.received(self.n)
 
     return Bar
 

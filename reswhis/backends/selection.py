@@ -17,6 +17,7 @@ from .base import BackendConfig, Choice
 from .models import ModelUnavailable
 from .nearest import no_such
 from .registry import Report
+from .speech_filter import MakeFiltered
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,11 @@ def choose(config: BackendConfig, report: Report) -> Choice:
         ConfigurationError: it cannot be had; one sentence that says what to do.
     """
     check(config)
+    choice = _choose(config, report)
+    return replace(choice, make=MakeFiltered(choice.make)) if config.vad_filter else choice
+
+
+def _choose(config: BackendConfig, report: Report) -> Choice:
     try:
         return registry.row(_backend(config)).load().choose(config, report)
     except ModelUnavailable as error:

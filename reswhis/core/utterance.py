@@ -34,7 +34,6 @@ class Stretch:
     """Speech that is decoded by itself: a whole utterance, or part of one that outlasts its pauses."""
 
     utterance: Utterance
-    start: int
     voiced_from: int
     voiced_until: int
     policy: CommitPolicy

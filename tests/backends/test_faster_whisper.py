@@ -76,27 +76,32 @@ def named(recordings, prefix):
 
 
 @pytest.fixture(scope="module")
-def texts(backend, backend_v3, recordings):
-    """What each form of the model hears in each recording, with the full context."""
+def one_per_voice(recordings):
+    return list({recording.voice: recording for recording in recordings}.values())
+
+
+@pytest.fixture(scope="module")
+def texts(backend, backend_v3, one_per_voice):
+    """What each form of the model hears with the full context, by recording."""
     return {
-        form: {each.name: join(decode(model, each.audio, FULL).words) for each in recordings}
+        form: {each.name: join(decode(model, each.audio, FULL).words) for each in one_per_voice}
         for form, model in (("v2", backend), ("v3", backend_v3))
     }
 
 
-# whisper-micro's own errors with the weights it has, here flite 36 %, espeak 14 % (v3: 31 %, 14 %); stock
-# faster-whisper has 41 % and 16 % with them. Other processors round differently.
+# whisper-micro's own errors with the weights it has, over all recordings flite 36 %, espeak 14 % (v3: 31 %, 14 %);
+# stock faster-whisper has 41 % and 16 % with them. Other processors round differently.
 @pytest.mark.parametrize(("prefix", "limit"), [("flite", 0.42), ("espeak", 0.2)])
-def test_the_recordings_are_recognised_as_well_as_the_model_can(texts, recordings, prefix, limit):
-    chosen = named(recordings, prefix)
+def test_the_recordings_are_recognised_as_well_as_the_model_can(texts, one_per_voice, prefix, limit):
+    chosen = named(one_per_voice, prefix)
     for heard in texts.values():
         assert errors([heard[each.name] for each in chosen], [each.text for each in chosen]) <= limit
 
 
 def test_the_large_v3_form_hears_nearly_the_same_words(texts):
     old, new = texts["v2"], texts["v3"]
-    assert sum(old[name] == new[name] for name in old) >= 7  # 9 of 12; where it is in doubt, int8 rounds differently
-    assert errors(new.values(), old.values()) < 0.2
+    assert sum(old[name] == new[name] for name in old) >= 4  # 6 of 8; where it is in doubt, int8 rounds differently
+    assert errors(new.values(), old.values()) < 0.25
 
 
 def test_a_window_costs_one_encoding_one_decoding_and_one_alignment(recorder, recordings):
@@ -123,15 +128,22 @@ def test_a_loop_cannot_make_a_short_window_long(recorder, recordings):
     assert recorder.settings["generate"]["max_length"] // 2 <= 60
 
 
-def test_word_starts_are_near_the_truth_also_after_a_long_pause(backend, recordings):
+def only_once(words):
+    """Start by text of the words that occur once."""
+    words = [(text.strip(" ,.").lower(), start) for text, start in words]
+    counts = Counter(text for text, _ in words)
+    return {text: start for text, start in words if counts[text] == 1}
+
+
+@pytest.mark.parametrize("lead_s", [0.0, 1.5])
+def test_word_starts_are_near_the_truth_also_after_a_long_pause(backend, recordings, lead_s):
+    off = []
     for recording in named(recordings, "espeak"):
-        for lead_s in (0.0, 1.5):
-            audio = np.concatenate((low_noise(lead_s), recording.audio, low_noise(0.5)))
-            spoken = Counter(each["word"] for each in recording.words)
-            truth = {each["word"]: lead_s + each["start"] for each in recording.words if spoken[each["word"]] == 1}
-            words = decode(backend, audio, FULL).words
-            off = [abs(word.start - truth[text]) for word in words if (text := word.text.strip()) in truth]
-            assert len(off) > len(truth) / 2 and np.mean(off) < 0.06 and max(off) < 0.35
+        audio = np.concatenate((low_noise(lead_s), recording.audio, low_noise(0.5)))
+        truth = only_once((each["word"], lead_s + each["start"]) for each in recording.words)
+        heard = only_once((word.text, word.start) for word in decode(backend, audio).words)
+        off += [abs(heard[word] - truth[word]) for word in truth.keys() & heard.keys()]
+    assert len(off) > 25 and np.mean(off) < 0.05 and max(off) < 0.3
 
 
 def test_silence_and_noise_have_no_words(backend):
@@ -170,9 +182,9 @@ def test_endless_prompts_and_hotwords_are_cut(backend, recordings):
     assert decode(backend, recordings[8].audio, options, "and so on " * 500).segments
 
 
-def test_a_shortened_context_hears_nearly_the_same_words(backend, texts, recordings):
-    short = [join(decode(backend, each.audio).words) for each in recordings]
-    assert errors(short, [texts["v2"][each.name] for each in recordings]) < 0.2
+def test_a_shortened_context_hears_nearly_the_same_words(backend, texts, one_per_voice):
+    short = [join(decode(backend, each.audio).words) for each in one_per_voice]
+    assert errors(short, texts["v2"].values()) < 0.25
 
 
 def test_a_window_of_more_than_thirty_seconds_is_refused_in_place(backend):

@@ -1,0 +1,56 @@
+import json
+import shutil
+
+import pytest
+
+from reswhis.backends.models import SIZES, HubModel, english_only, find
+from reswhis.core.errors import ConfigurationError
+
+
+@pytest.fixture
+def half(micro, tmp_path):
+    folder = tmp_path / "half"
+    shutil.copytree(micro, folder)
+    return folder
+
+
+def test_size_names_and_hub_ids_are_found_without_the_network():
+    assert find("large-v3-turbo") == HubModel("large-v3-turbo", find("turbo").repo)
+    assert find("someone/some-model") == HubModel("someone/some-model", "someone/some-model")
+    assert {"tiny.en", "tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3", "large"} <= set(SIZES)
+
+
+def test_a_whole_directory_is_itself(micro):
+    assert find(str(micro)) == micro
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
+def test_of_half_a_directory_the_error_names_what_is_missing(half, name):
+    (half / name).unlink()
+    with pytest.raises(ConfigurationError, match=name.replace("vocabulary.json", "vocabulary")) as error:
+        find(str(half))
+    assert str(half) in str(error.value)
+
+
+def test_a_wrong_name_is_refused_with_the_nearest_right_one_and_all_of_them():
+    with pytest.raises(ConfigurationError, match=r"did you mean 'large-v3'\?") as error:
+        find("larg-v3")
+    assert all(size in str(error.value) for size in SIZES)
+
+
+def test_a_path_that_leads_nowhere_and_a_file_are_refused(micro):
+    with pytest.raises(ConfigurationError, match="no directory"):
+        find("/no/such/model")
+    with pytest.raises(ConfigurationError, match="is a file"):
+        find(str(micro / "model.bin"))
+
+
+def test_an_english_only_model_is_known_by_its_name_or_its_vocabulary(micro, micro_v3, half):
+    assert not english_only(micro) and not english_only(micro_v3)
+    assert english_only(find("base.en")) and english_only(find("distil-large-v3")) and not english_only(find("base"))
+    words = json.loads((half / "vocabulary.json").read_text())
+    (half / "vocabulary.json").write_text(json.dumps(words[:-1]))
+    assert english_only(half)
+    (half / "vocabulary.json").unlink()
+    (half / "vocabulary.txt").write_text("\n".join("x" for _ in words))
+    assert not english_only(half)

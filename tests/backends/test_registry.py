@@ -1,0 +1,39 @@
+import pytest
+
+from reswhis.backends.registry import ROWS, Row, row
+from reswhis.core.errors import ConfigurationError
+
+
+@pytest.mark.parametrize("name", ["faster-whisper", "faster_whisper", "Faster-Whisper", " faster-whisper "])
+def test_names_may_have_underscores_and_capitals(name):
+    assert row(name).name == "faster-whisper"
+
+
+def test_a_wrong_name_is_refused_with_the_nearest_right_one_and_all_of_them():
+    with pytest.raises(ConfigurationError, match=r"did you mean 'pocketsphinx'\?") as error:
+        row("pocketspinx")
+    assert all(name in str(error.value) for name in ROWS)
+
+
+def test_what_is_not_installed_is_refused_with_the_one_command_that_installs_it():
+    absent = Row("some-engine", None, ("surely_not_installed",), "some-engine", "brings much")
+    with pytest.raises(ConfigurationError, match=r"`uv sync --extra some-engine` \(brings much\)"):
+        absent.load()
+
+
+def test_what_has_no_code_yet_is_refused_in_a_sentence():
+    with pytest.raises(ConfigurationError, match="yet"):
+        Row("some-engine", None).load()
+
+
+@pytest.mark.parametrize("name", ["whisper-timestamped", "mlx-whisper", "openai-whisper"])
+def test_backends_to_come_say_how_they_are_installed(name):
+    assert row(name).install.startswith("uv sync --extra ")
+    with pytest.raises(ConfigurationError, match="--extra|yet"):
+        row(name).load()
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.module])
+def test_every_row_with_code_leads_to_a_module_that_checks_and_chooses(name):
+    module = row(name).load()
+    assert callable(module.check) and callable(module.choose)

@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+
+from reswhis.backends.whisper_tokens import Piece
+from reswhis.backends.word_times import Loudness, aligned, spread
+
+WORDS = [Piece(" one,", 0, 1), Piece(" two", 2, 3)]  # token 1 is the comma
+PATH = [(0, 0), (0, 50), (1, 60), (2, 80), (2, 150), (3, 170), (3, 199)]  # in fiftieths of a second
+
+
+def loudness(*loud, frames=400):
+    """Loud from and to these seconds."""
+    features = np.zeros((80, frames), np.float32)
+    for start, end in loud:
+        features[:, int(start * 100) : int(end * 100)] = 1
+    return Loudness(features, frames)
+
+
+def test_words_begin_and_end_where_there_is_sound():
+    spans = aligned(WORDS, PATH, loudness((0.9, 1.2), (3.0, 3.4)), 4.0)
+    assert spans == [(pytest.approx(0.84, abs=0.02), 1.2), (pytest.approx(2.94, abs=0.02), 3.4)]
+
+
+def test_a_short_quiet_edge_is_left_to_the_word():
+    assert aligned(WORDS, PATH, loudness((0.08, 1.15), (1.65, 3.35)), 4.0) == [(0, 1.2), (1.6, 3.4)]
+
+
+def test_where_all_is_as_quiet_the_attention_is_believed():
+    assert aligned(WORDS, PATH, loudness(), 4.0) == [(0, 1.2), (1.6, 3.4)]
+
+
+def test_times_stay_in_the_window():
+    path = [(0, -1), (1, 5), (2, 7), (3, 9)]
+    assert aligned(WORDS, path, loudness(frames=10), 0.1) == [(0.0, 0.1), (0.1, 0.1)]
+
+
+def test_guessed_times_share_the_sound_by_length():
+    first, second = spread([Piece(" a", 0, 1), Piece(" abc", 1, 2)], loudness((1, 4)), 4.0)
+    assert first[0] == pytest.approx(0.94, abs=0.02) and second[1] == 4.0
+    assert first[1] == second[0] == pytest.approx(1 + 3 / 3, abs=0.06)
