@@ -13,9 +13,11 @@ import asyncio
 import time
 from pathlib import Path
 
-# The tests' folder is on the path now that common is imported.
-from bad_clients import stalls, talks_rubbish, vanishes
 from common import RECORDINGS, errors, micro, recordings
+
+# The tests' folder is on the path from here on.
+# isort: split
+from bad_clients import stalls, talks_rubbish, vanishes
 from live import stream
 from server_process import Process
 

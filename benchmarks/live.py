@@ -16,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+# The tests' folder is on the path from here on.
+# isort: split
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions
 
 from common import RECORDINGS, Errors, Recording, decode_whole, errors, make_backend, micro, recordings, silence

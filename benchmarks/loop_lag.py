@@ -14,6 +14,8 @@ import time
 import httpx
 import numpy as np
 
+# The tests' folder is on the path from here on.
+# isort: split
 from reswhis.backends.base import BackendConfig
 from reswhis.backends.selection import choose
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Samples, Window

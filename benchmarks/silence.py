@@ -14,6 +14,8 @@ import asyncio
 import numpy as np
 import psutil
 
+# The tests' folder is on the path from here on.
+# isort: split
 from reswhis.audio.vad import SileroVAD
 from reswhis.core.online import OnlineASRProcessor
 from reswhis.core.types import SAMPLE_RATE, Samples

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from reswhis.audio.pcm import AudioFormat
 from reswhis.backends.base import BackendInfo
-from reswhis.core.events import Event
+from reswhis.core.events import Event, Flushed
 from reswhis.core.online import SessionConfig, StreamOptions
 from reswhis.server.limits import Limits
 
@@ -104,7 +104,8 @@ class Rejected:
     param: str | None = None
 
 
-Notice = Ready | Configured | Pong | Rejected
+Notice = Ready | Configured | Pong | Rejected | Flushed
+"""``Flushed`` where there is no session yet that could say it."""
 
 
 @dataclass(frozen=True, slots=True)

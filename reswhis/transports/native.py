@@ -98,7 +98,8 @@ class NativeCodec:
                 return [Notify(Rejected("already_finished", "the stream has been finished"))]
             case messages.Flush(id=id):
                 # The id goes through the session as text, and comes back as it was.
-                return [*self._ensure_open(), Flush(json.dumps(id))]
+                text = json.dumps(id)
+                return [Flush(text) if self._opened else Notify(ev.Flushed(text))]
             case messages.Finish():
                 return self._finish()
             case _:
@@ -142,7 +143,12 @@ class NativeCodec:
         self._options = options
         if change.partials is not None:
             self._partials = change.partials
-        return [*self._ensure_open(), Configure(options), Notify(Configured(options))]
+        if self._opened:
+            return [Configure(options), Notify(Configured(options))]
+        # A start may yet come, and say more.
+        self._defaults = replace(self._defaults, options=options)
+        self._open = replace(self._open, options=options)
+        return [Notify(Configured(options))]
 
     def _finish(self) -> Sequence[Command]:
         self._ended = True
@@ -300,7 +306,7 @@ class NativeCodec:
         span = {"start_ms": _ms(words[0].start), "end_ms": _ms(words[-1].end)} if words else {}
         return {"type": "partial", **span, "text": _text(words)}
 
-    def _notice(self, notice: Notice) -> Json:
+    def _notice(self, notice: Ready | Configured | Pong | Rejected) -> Json:
         match notice:
             case Ready(session_id, audio, options):
                 limits = self._defaults.limits

@@ -208,6 +208,22 @@ def test_a_ping_is_answered_in_both_modes(fake):
     assert [play(scenario(start)) for start in (True, False)] == [5, 5]
 
 
+def test_text_before_the_start_is_answered_and_a_start_may_still_come(fake, speech):
+    async def scenario():
+        async with connect(fake.ws) as client:
+            await client.say("ping", id=1)
+            await client.say("configure", language="de")
+            await client.say("flush", id="early")
+            await client.say("start", partials=False)
+            await client.stream(speech[: 16_000 * 3])
+            await client.say("finish")
+            return (await client.rest())[0]
+
+    messages = play(scenario())
+    assert [m["type"] for m in messages[:4]] == ["pong", "configured", "flushed", "ready"]
+    assert messages[3]["language"] == "de" and messages[-1]["type"] == "finished"
+
+
 # Bad input.
 
 
