@@ -82,7 +82,7 @@ def test_hardly_any_audio_is_no_error(subject, recordings, duration_s):
 
 def test_thirty_seconds_are_taken(subject, recordings):
     speech = recordings[0].audio
-    audio = np.concatenate((noise(24), speech, noise(6)))[-samples(30) :]
+    audio = np.concatenate((noise(26), speech, noise(4)))[-samples(30) :]
     result = one(subject.backend, window(audio))
     assert result.words and result.words[-1].middle > 15
 

@@ -5,6 +5,7 @@ from collections import Counter
 import jiwer
 import numpy as np
 import pytest
+from ctranslate2.models import Whisper
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper, low_noise
@@ -56,10 +57,15 @@ def backend_v3(micro_v3):
     backend.close()
 
 
+@pytest.fixture(scope="module")
+def tokens(micro):
+    return WhisperTokens(micro, multilingual=True)
+
+
 @pytest.fixture
-def recorder(backend, micro):
-    recorder = Recorder(backend._model)
-    return recorder, FasterWhisper(recorder, WhisperTokens(micro, multilingual=True))
+def recorder(micro, tokens):
+    recorder = Recorder(Whisper(str(micro), compute_type="int8", intra_threads=2))
+    return recorder, FasterWhisper(recorder, tokens)
 
 
 def decode(backend, audio, options=ENGLISH, prompt=""):
@@ -193,7 +199,7 @@ def test_a_window_of_more_than_thirty_seconds_is_refused_in_place(backend):
     assert isinstance(refused, BackendError) and "30" in str(refused) and taken.words == ()
 
 
-def test_what_the_library_refuses_is_an_error_in_place(recorder):
+def test_what_the_library_refuses_is_an_error_in_place(tokens):
     class Broken:
         n_mels = 80
         is_multilingual = True
@@ -201,7 +207,7 @@ def test_what_the_library_refuses_is_an_error_in_place(recorder):
         def encode(self, features):
             raise RuntimeError("CUDA out of memory")
 
-    backend = FasterWhisper(Broken(), recorder[1]._tokens)
+    backend = FasterWhisper(Broken(), tokens)
     (error,) = backend.transcribe([Window(0, 0, low_noise(1), ENGLISH)])
     assert isinstance(error, BackendError) and "memory" in str(error)
 
