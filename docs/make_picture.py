@@ -1,6 +1,6 @@
 """Makes listen.svg: what two terminals show, one with a server and one with a client. Run it from the repository's root.
 
-    uv run python docs/make_picture.py
+uv run python docs/make_picture.py
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def main() -> None:
         server.terminate()
         server.wait()
     console = Console(record=True, width=112, file=open(os.devnull, "w"))  # noqa: SIM115
-    served = Text("$ ", "dim").append("pip install uv && uv run reswhis\n", "bold").append("\n".join(log[:5]))
+    served = Text().append("$ ", "dim").append("pip install uv && uv run reswhis\n", "bold").append("\n".join(log[:5]))
     console.print(Group(Panel(served, title="server"), Panel(shown, title="client")))
     console.save_svg(str(Path(__file__).with_name("listen.svg")), title="reswhis")
 

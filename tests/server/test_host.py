@@ -1,13 +1,24 @@
 """A session, an engine and readers together, on a real event loop."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from reswhis.backends.fake import FakeBackend, heard
 from reswhis.core.errors import BackendError, EngineDead
-from reswhis.core.events import Closed, Committed, DecodeFailed, Flushed, Reason, SpeechStarted, Tentative
+from reswhis.core.events import (
+    Closed,
+    Committed,
+    DecodeFailed,
+    Flushed,
+    Reason,
+    SpeechStarted,
+    Tentative,
+    UtteranceEnded,
+)
+from reswhis.core.online import OnlineASRProcessor, StreamOptions
 from reswhis.core.types import Word
 from reswhis.engine.engine import LocalEngine
 from reswhis.server.host import Heard, Host
@@ -213,3 +224,31 @@ def test_the_journal_keeps_of_the_tentatives_only_the_one_that_still_holds():
 
     last, events = play(scenario)
     assert [type(e) for e in events] == [SpeechStarted, Committed, Tentative] and events[-1] is last
+
+
+class Halting(Voice):
+    """As Voice, but hears zeros as silence."""
+
+    async def hear(self, data):
+        heard = await super().hear(data)
+        return Heard(heard.samples, [0.9 if heard.samples.any() else 0.0] * len(heard.speech))
+
+
+def test_configure_that_ends_an_utterance_is_heard_of_without_more_audio():
+    reader = Recorder()
+
+    async def scenario():
+        options = StreamOptions(vad=False)
+        host = Host(OnlineASRProcessor(options=options), Direct(), Halting())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            reading = tasks.create_task(host.read(reader))
+            await host.receive_audio(b"\1\0" * 16_000)
+            await host.receive_audio(SECOND)
+            host.receive_configure(replace(options, vad=True))
+            while not of(UtteranceEnded, reader.events):
+                await asyncio.sleep(0)
+            await host.receive_end()
+            await reading
+
+    play(scenario)

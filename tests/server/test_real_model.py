@@ -3,7 +3,6 @@
 import numpy as np
 import psutil
 import pytest
-from native_client import connect, play
 
 from reswhis.audio.vad import SileroVAD
 from reswhis.backends.base import BackendConfig
@@ -12,6 +11,8 @@ from reswhis.core.alignment import key
 from reswhis.core.events import Committed
 from reswhis.core.online import OnlineASRProcessor, StreamOptions
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Window
+
+from native_client import connect, play
 
 OPTIONS = DecodeOptions(language="en", encoder_context="dynamic")  # whisper-micro is trained for it, and it is quick
 STREAMS, SEED = 40, 0

@@ -6,6 +6,7 @@ import time
 import httpx
 import pytest
 import websockets
+
 from native_client import play
 from server_process import Process
 
