@@ -1,4 +1,4 @@
-"""Makes listen.svg: what two terminals show, one with a server and one with a client. Run it from the repository's root.
+"""Makes listen.svg: what two terminals show, one with a server and one with a client. From the repository's root:
 
 uv run python docs/make_picture.py
 """

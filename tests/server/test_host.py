@@ -245,6 +245,8 @@ def test_configure_that_ends_an_utterance_is_heard_of_without_more_audio():
             reading = tasks.create_task(host.read(reader))
             await host.receive_audio(b"\1\0" * 16_000)
             await host.receive_audio(SECOND)
+            while not of(Committed, reader.events):
+                await asyncio.sleep(0)
             host.receive_configure(replace(options, vad=True))
             while not of(UtteranceEnded, reader.events):
                 await asyncio.sleep(0)
