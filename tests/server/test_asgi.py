@@ -7,6 +7,7 @@ import sys
 import time
 
 import httpx
+
 from native_client import connect, play
 
 
