@@ -31,7 +31,7 @@ class Recording:
 
 
 def recordings(folder: Path = RECORDINGS, prefix: str = "") -> list[Recording]:
-    rows = [json.loads(line) for line in (folder / "references.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (folder / "references.jsonl").read_text("utf-8").splitlines()]
     return [
         Recording(row["file"], to_int16(load(folder / row["file"])), row["text"])
         for row in rows

@@ -21,7 +21,7 @@ from reswhis.transports.codec import Defaults
 from reswhis.transports.door import Door
 from reswhis.transports.native import NativeCodec
 
-LOCAL_PAGES = r"null|https?://(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
+LOCAL_PAGES = r"null|file://|https?://(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
 
 
 def make_service(settings: Settings) -> Service:
@@ -29,12 +29,13 @@ def make_service(settings: Settings) -> Service:
 
 
 def make_app(settings: Settings, service: Service) -> FastAPI:
-    app = FastAPI(title="reswhis", version=__version__, lifespan=_lifespan(service))
+    # FastAPI's own pages for reading /openapi.json load their scripts from elsewhere: without a network they are blank.
+    app = FastAPI(title="reswhis", version=__version__, lifespan=_lifespan(service), docs_url=None, redoc_url=None)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.allowed_origins,
         allow_origin_regex=LOCAL_PAGES,
-        allow_methods=["GET"],
+        allow_methods=["GET", "HEAD"],
     )
     app.include_router(pages.router(service, _configured(settings)))
     door = Door(service, _access(settings), session_config(settings), stream_options(settings))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 
 import websockets
 
@@ -43,19 +44,30 @@ async def vanishes(server, audio):
         writer.transport.abort()
 
 
-async def raw_upgrade(server):
+async def raw_upgrade(server, query="", *, receive_buffer=None, headers=()):
     """A socket of our own, since a library's client always reads."""
     host, port = server.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(
-        f"GET /ws/transcribe HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
+    plain = socket.socket()
+    plain.setblocking(False)
+    if receive_buffer is not None:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    await asyncio.get_running_loop().sock_connect(plain, (host, int(port)))
+    reader, writer = await asyncio.open_connection(sock=plain)
+    lines = [
+        f"GET /ws/transcribe?{query} HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version: 13",
+        *headers,
+    ]
+    writer.write("".join(f"{line}\r\n" for line in [*lines, ""]).encode())
     await reader.readuntil(b"\r\n\r\n")
     return reader, writer
 
 
 def masked(opcode, payload):
     """A client's frame, masked with zeros."""
-    size = bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
+    size = bytes([0x80 | 126]) + len(payload).to_bytes(2, "big") if len(payload) > 125 else bytes([0x80 | len(payload)])
     return bytes([0x80 | opcode]) + size + bytes(4) + payload

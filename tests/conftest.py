@@ -38,7 +38,7 @@ def micro_v3(tmp_path_factory):
 def recordings():
     import soundfile
 
-    rows = [json.loads(line) for line in (HERE / "recordings" / "references.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (HERE / "recordings" / "references.jsonl").read_text("utf-8").splitlines()]
     found = []
     for row in rows:
         audio, rate = soundfile.read(HERE / "recordings" / row["file"], dtype="int16")

@@ -27,6 +27,7 @@ class Client:
 
     async def receive(self):
         message = json.loads(await asyncio.wait_for(self.socket.recv(), LIMIT_S))
+        assert message["seq"] == len(self.messages) + 1  # whatever a test is about
         self.messages.append(message)
         return message
 

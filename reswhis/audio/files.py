@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,11 +25,13 @@ def load(path: str | Path) -> FloatSamples:
     """
     try:
         with open(path, "rb") as file:
-            audio = _read(file)
+            audio = _read(file if file.seekable() else BytesIO(file.read()))
     except FileNotFoundError:
         raise AudioFileError(f"There is no file {path}.") from None
     except OSError as error:
         raise AudioFileError(f"The file {path} cannot be read: {error.strerror}.") from error
+    except MemoryError:
+        raise AudioFileError(f"The file {path} is damaged, or too long for the memory of this machine.") from None
     if audio is None:
         raise AudioFileError(f"The file {path} is not audio, is damaged, or is of a kind that cannot be decoded here.")
     if not len(audio):

@@ -20,6 +20,8 @@ class BackendConfig:
     """A size name, a hub id or a local directory."""
     language: str | None = None
     """The sessions' default, so that a model that cannot have it is refused at start. None: detected."""
+    task: str = "transcribe"
+    """Also the sessions' default."""
     device: str = "auto"
     device_index: int = 0
     compute_type: str = "auto"

@@ -71,10 +71,11 @@ class MakeFasterWhisper:
                 intra_threads=self.threads,
                 inter_threads=1,
             )
-        except RuntimeError as error:
-            raise ConfigurationError(f"The model in {self.model} cannot be loaded: {error}.") from error
-        backend = FasterWhisper(model, WhisperTokens(self.model, multilingual=model.is_multilingual))
-        backend.decode(Window(0, 0, low_noise(0.5), DecodeOptions(language="en")))
+            backend = FasterWhisper(model, WhisperTokens(self.model, multilingual=model.is_multilingual))
+            backend.decode(Window(0, 0, low_noise(0.5), DecodeOptions(language="en")))
+        except (RuntimeError, ValueError, BackendError) as error:
+            reason = str(error).rstrip(".")
+            raise ConfigurationError(f"The model in {self.model} cannot be loaded: {reason}.") from error
         return backend
 
 

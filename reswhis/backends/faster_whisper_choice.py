@@ -18,9 +18,9 @@ from .base import BackendConfig, BackendInfo, Choice
 from .faster_whisper import FasterWhisper, MakeFasterWhisper
 from .registry import Report
 
-ON_CUDA = ("large-v3-turbo", "base", "tiny")
+ON_CUDA = {"transcribe": ("large-v3-turbo", "base", "tiny"), "translate": ("large-v3", "base", "tiny")}
 ON_CPU = ("base", "tiny")
-"""What ``auto`` takes, best first."""
+"""What ``auto`` takes, best first; the turbo does not translate."""
 
 TIMING_S = 2.0
 KEEPS_UP_S = 0.8
@@ -28,14 +28,11 @@ KEEPS_UP_S = 0.8
 
 Maker = Callable[[Path], MakeFasterWhisper]
 
-_NO_TRANSLATION = ("large-v3-turbo", "turbo")
-"""Trained on transcription alone; asked to translate, they transcribe."""
-
 
 def check(config: BackendConfig) -> None:
     devices.compute_type(config.compute_type, devices.device(config.device), config.device_index)
     if config.model != "auto":
-        _check_language(config, models.find(config.model))
+        _check_model(config, models.find(config.model))
 
 
 def choose(config: BackendConfig, report: Report) -> Choice:
@@ -50,14 +47,15 @@ def choose(config: BackendConfig, report: Report) -> Choice:
         model, path = _best(config, device, maker, report)
     else:
         model, path = config.model, _resolve(config, report)
-    english = models.english_only(models.find(model)) or models.english_only(path)
+    named = models.find(model)
+    english = models.english_only(named) or models.english_only(path)
     info = BackendInfo(
         backend="faster-whisper",
         model=model,
         device=device,
         compute_type=compute_type,
         languages=frozenset({"en"}) if english else None,
-        translates=not english and model not in _NO_TRANSLATION,
+        translates=not english and models.translates(named),
     )
     return Choice(info, maker(path))
 
@@ -69,15 +67,17 @@ def _resolve(config: BackendConfig, report: Report) -> Path:
     return hub.cached(model, config.model_cache_dir) or hub.fetch(model, config.model_cache_dir, report)
 
 
-def _check_language(config: BackendConfig, model: Path | models.HubModel) -> None:
+def _check_model(config: BackendConfig, model: Path | models.HubModel) -> None:
     code = None if config.language is None else language_code(config.language)
     if code not in (None, "en") and models.english_only(model):
         raise ConfigurationError(f"The model {config.model} knows English only, not {LANGUAGES[code]}; choose another.")
+    if config.task == "translate" and not models.translates(model):
+        raise ConfigurationError(f"The model {config.model} does not translate; choose another, such as large-v3.")
 
 
 def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> tuple[str, Path]:
     """The name and place of the largest model that keeps up; of what can be had if the hub cannot be reached."""
-    wanted = ON_CUDA if device == "cuda" else ON_CPU
+    wanted = ON_CUDA[config.task] if device == "cuda" else ON_CPU
     cache = config.model_cache_dir
     failure: models.ModelUnavailable | None = None
     slow: tuple[str, Path] | None = None
@@ -94,17 +94,22 @@ def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> t
         if device == "cuda" or name == wanted[-1] or keeps_up(maker(path), name, report):
             return name, path
         slow = name, path
-    found = slow or next(_any_cached(cache), None)
+    found = slow or next(_any_cached(config), None)
     if found is None:
         raise failure or models.ModelUnavailable("No Whisper model can be had.")
     return found
 
 
-def _any_cached(cache: Path | None) -> Iterator[tuple[str, Path]]:
-    for name, repo in models.SIZES.items():
-        model = models.HubModel(name, repo)
-        if not models.english_only(model) and (path := hub.cached(model, cache)) is not None:
-            yield name, path
+def _any_cached(config: BackendConfig) -> Iterator[tuple[str, Path]]:
+    """Whatever can do what is asked, the small before the large, those for English alone at last."""
+    known = [models.HubModel(name, repo) for name, repo in models.SIZES.items()]
+    for model in sorted(known, key=models.english_only):
+        try:
+            _check_model(config, model)
+        except ConfigurationError:
+            continue
+        if (path := hub.cached(model, config.model_cache_dir)) is not None:
+            yield model.name, path
 
 
 def keeps_up(make: Callable[[int], FasterWhisper], name: str, report: Report) -> bool:

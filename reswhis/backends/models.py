@@ -6,6 +6,7 @@ Loads nothing and asks no network; :mod:`.hub` fetches. Asked by :mod:`.faster_w
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,10 @@ SIZES = {
 """Size names, the smaller before the larger, and the hub ids of their conversions."""
 
 FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.*")
+_ENGLISH_ONLY = {repo for name, repo in SIZES.items() if name.endswith(".en") or name.startswith("distil-")}
+_NO_TRANSLATION = {SIZES["turbo"]}
+"""Trained on transcription alone; asked to translate, they transcribe."""
+_HUB_ID = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _MULTILINGUAL_TOKENS = 51_865
 """English-only models have one token less."""
 
@@ -69,7 +74,7 @@ def find(name: str) -> Path | HubModel:
         return path
     if path.exists():
         raise ConfigurationError(f"{name} is a file; give the directory of a converted model.")
-    if name.count("/") == 1 and not name.startswith((".", "~", "/")) and not name.endswith("/"):
+    if _HUB_ID.fullmatch(name):
         return HubModel(name, name)
     if path.name != name:
         raise ConfigurationError(f"There is no directory {name}.")
@@ -77,13 +82,26 @@ def find(name: str) -> Path | HubModel:
 
 
 def english_only(model: Path | HubModel) -> bool:
-    """Hub models are judged by their name, before they are fetched."""
+    """Hub models are judged by their name, before they are fetched.
+
+    Raises:
+        ConfigurationError: the vocabulary of a directory is damaged.
+    """
     if isinstance(model, HubModel):
-        return model.name.endswith(".en") or model.name.startswith("distil-")
+        return model.repo in _ENGLISH_ONLY or model.repo.endswith(".en")
     (vocabulary,) = sorted(model.glob("vocabulary.*"))[:1]
-    text = vocabulary.read_text(encoding="utf-8")
-    tokens = len(json.loads(text)) if vocabulary.suffix == ".json" else text.rstrip("\n").count("\n") + 1
+    try:
+        text = vocabulary.read_text(encoding="utf-8")
+        tokens = len(json.loads(text)) if vocabulary.suffix == ".json" else text.rstrip("\n").count("\n") + 1
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"The model in {model} cannot be loaded: {vocabulary.name} is damaged.") from error
     return tokens < _MULTILINGUAL_TOKENS
+
+
+def translates(model: Path | HubModel) -> bool:
+    """Of a directory, as far as can be known."""
+    trained = not isinstance(model, HubModel) or model.repo not in _NO_TRANSLATION
+    return trained and not english_only(model)
 
 
 def lacking(directory: Path) -> list[str]:

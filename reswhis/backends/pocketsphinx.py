@@ -41,6 +41,8 @@ def check(config: BackendConfig) -> None:
     code = None if config.language is None else language_code(config.language)
     if code not in (None, "en"):
         raise ConfigurationError(f"pocketsphinx knows English only, not {LANGUAGES[code]}.")
+    if config.task != "transcribe":
+        raise ConfigurationError("pocketsphinx does not translate; leave --task away.")
 
 
 def choose(config: BackendConfig, report: Report) -> Choice:
@@ -51,8 +53,13 @@ def choose(config: BackendConfig, report: Report) -> Choice:
 
 @dataclass(frozen=True, slots=True)
 class MakePocketsphinx:
+    """Calling it raises ConfigurationError if the process does not start."""
+
     def __call__(self, worker: int) -> Pocketsphinx:
-        return Pocketsphinx()
+        try:
+            return Pocketsphinx()
+        except (OSError, EOFError) as error:
+            raise ConfigurationError(f"The process in which pocketsphinx decodes does not start: {error}.") from error
 
 
 class Pocketsphinx:
@@ -131,7 +138,7 @@ class Child:
         for pipe in (self._ask, self._answers):
             try:
                 pipe.close()
-            except BrokenPipeError:  # what it had not read yet
+            except OSError:  # what it had not read yet
                 logger.debug("pocketsphinx had not read all it was given")
 
 

@@ -24,9 +24,12 @@ _NOT_WORDS = ("<", "[", "+")
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with _private(sys.stdin.fileno(), "rb") as requests, _private(sys.stdout.fileno(), "wb") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not be taken for an answer
-        _serve(requests, answers)
+    try:
+        with _private(sys.stdin.fileno(), "rb") as requests, _private(sys.stdout.fileno(), "wb") as answers:
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not be taken for an answer
+            _serve(requests, answers)
+    except (EOFError, OSError):  # the other side is gone, which may show only when the pipes are closed
+        return
 
 
 def _private(descriptor: int, mode: str) -> IO[bytes]:
@@ -38,12 +41,9 @@ def _serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     from reswhis.backends.pocketsphinx import read, write
 
     decoder = _load()
-    try:
-        write(answers, b"")
-        while True:
-            write(answers, json.dumps(_decode(decoder, read(requests))).encode())
-    except (EOFError, BrokenPipeError):
-        return
+    write(answers, b"")
+    while True:
+        write(answers, json.dumps(_decode(decoder, read(requests))).encode())
 
 
 def _load() -> Decoder:

@@ -26,7 +26,7 @@ WITHOUT_MODEL = "pocketsphinx"
 
 
 def check(config: BackendConfig) -> None:
-    """Refuse what cannot work: names, missing packages, half a model directory, a language the model cannot have.
+    """Refuse what cannot work: names, missing packages, half a model directory, a language or task beyond the model.
 
     Raises:
         ConfigurationError: one sentence that says what to do.
@@ -64,8 +64,8 @@ def _backend(config: BackendConfig) -> str:
 
 
 def _without_model(config: BackendConfig, report: Report, error: ModelUnavailable) -> Choice:
-    """pocketsphinx, for English; wrong words in another language help nobody."""
-    if config.language is not None and language_code(config.language) != "en":
+    """pocketsphinx, for English; wrong words in another language help nobody, nor do those of a translation."""
+    if config.task != "transcribe" or (config.language is not None and language_code(config.language) != "en"):
         raise error
     logger.debug("no Whisper model can be had", exc_info=error)
     fallback = replace(config, backend=WITHOUT_MODEL, device="auto", compute_type="auto")

@@ -42,7 +42,10 @@ class WhisperTokens:
     def __init__(self, model: Path, *, multilingual: bool) -> None:
         import tokenizers
 
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
+        except Exception as error:  # the library raises nothing more special
+            raise BackendError(f"tokenizer.json is damaged ({error})") from error
         self._multilingual = multilingual
         self.end = self._special("endoftext")
         """Text has ids below this one, everything special has greater ones."""

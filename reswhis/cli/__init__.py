@@ -6,6 +6,8 @@ A command's module is imported only when it is asked for, so that help comes at 
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -35,6 +37,9 @@ class Command(Protocol):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a word that the terminal cannot show must not end the program
     try:
         try:
             return _run(sys.argv[1:] if argv is None else argv)
@@ -46,9 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return WRONG_REQUEST
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if not _is_broken_pipe(error):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
         return NOBODY_READS
+
+
+def _is_broken_pipe(error: OSError) -> bool:
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL)
 
 
 def _run(argv: Sequence[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import io
 import os
 import signal
 import sys
@@ -61,10 +60,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Return the exit code: 0 when all has been said, 1 when not. Raises ConfigurationError."""
-    # A word that the terminal cannot show must not end the program.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     from reswhis.client.connection import Listener
     from reswhis.client.display import printable
     from reswhis.client.session import ListenError
@@ -141,10 +136,15 @@ def url_of(arguments: argparse.Namespace) -> str:
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         return f"ws://{host}:{arguments.port}/{arguments.path.lstrip('/')}"
     url: str = arguments.url
-    parts = urlsplit(url)
+    wrong = ConfigurationError(f"--url must be like ws://127.0.0.1:8000{PATH}, not {url!r}.")
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # looking at it is how it is checked
+    except ValueError:
+        raise wrong from None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     if scheme not in ("ws", "wss") or not parts.hostname:
-        raise ConfigurationError(f"--url must be like ws://127.0.0.1:8000{PATH}, not {url!r}.")
+        raise wrong
     return parts._replace(scheme=scheme, path=parts.path if parts.path.strip("/") else PATH, fragment="").geturl()
 
 

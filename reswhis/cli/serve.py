@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
@@ -18,6 +20,7 @@ from reswhis.observability.logs import set_up_logs
 from reswhis.server.service import Service
 from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config
+from reswhis.transports.uvicorn_socket import BoundedWebSocket
 
 logger = logging.getLogger(__name__)
 
@@ -27,8 +30,10 @@ WS_MAX_SIZE = 24 * 1024 * 1024
 """Above a door's own limit, so that the door can say what is wrong before it closes."""
 CANNOT_START = 2
 """The exit code when the model cannot be had; why has been logged."""
-CLOSE_TIMEOUT_S = 5
-"""For the sockets' own closing handshakes, when every session has finished."""
+HANG_UP_S = 3.0
+"""For the clients to answer the close, when every session has finished: cut off before, some would lose the end."""
+SHUTDOWN_S = 1
+"""For what uvicorn still has to do after that."""
 
 
 def run(settings: Settings) -> int:
@@ -44,14 +49,17 @@ def run(settings: Settings) -> int:
         config = uvicorn.Config(
             make_app(settings, service),
             log_config=None,
+            ws=BoundedWebSocket,
             ws_ping_interval=None,
             ws_max_size=WS_MAX_SIZE,
             ws_per_message_deflate=False,
-            timeout_graceful_shutdown=CLOSE_TIMEOUT_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
         )
-        server = Server(config, service, _address(listener))
-        server.run(sockets=[listener])
-    return 0 if service.failure is None else CANNOT_START
+        Server(config, service, _address(listener)).run(sockets=[listener])
+    code = 0 if service.failure is None else CANNOT_START
+    if service.at_work:
+        _end_at_once(code)
+    return code
 
 
 class Server(uvicorn.Server):
@@ -63,6 +71,7 @@ class Server(uvicorn.Server):
         self._address = address
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._forced_by: int | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -79,10 +88,16 @@ class Server(uvicorn.Server):
                 logger.warning("%s", reason)
             logger.info("ready: %s, model %s, on %s (%s)", info.backend, info.model, info.device, info.compute_type)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._forced_by is not None:
+            _end_at_once(128 + self._forced_by)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """In a signal handler: the first signal begins the drain, the second ends at once."""
         if self._loop is None or self._draining is not None:
             self.force_exit = self.should_exit = True
+            self._forced_by = sig
         else:
             self._loop.call_soon_threadsafe(self._begin_drain)
 
@@ -95,8 +110,19 @@ class Server(uvicorn.Server):
             logger.info("stopping when %d sessions have finished; again to stop at once", sessions)
         try:
             await self._service.drain()
+            async with asyncio.timeout(HANG_UP_S):
+                while any(isinstance(connection, BoundedWebSocket) for connection in self.server_state.connections):
+                    await asyncio.sleep(0.02)  # uvicorn tells nobody
+        except TimeoutError:
+            logger.info("some clients did not hang up")
         finally:
             self.should_exit = True
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """Not through the end of the interpreter, which waits, and which C++ in other threads makes a crash of."""
+    logging.shutdown()
+    os._exit(code)
 
 
 def _listen(host: str, port: int) -> socket.socket:

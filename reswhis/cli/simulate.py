@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     _set_up_logs(settings)
     check(backend_config(settings))
     if not 0.01 <= arguments.vac_chunk_size <= 5:
-        raise ConfigurationError("--vac-chunk-size must be from 0.01 to 5 seconds")
+        raise ConfigurationError("--vac-chunk-size must be from 0.01 to 5 seconds.")
     audio = _from(arguments.start_at, read_audio(arguments.audio))
     lost = False
     for emission in _emissions(arguments, settings, audio):
@@ -66,14 +66,14 @@ def _set_up_logs(settings: Settings) -> None:
     try:
         set_up_logs(settings.log_level, settings.log_file)
     except OSError as error:
-        raise ConfigurationError(f"--log-file: {settings.log_file} cannot be written ({error.strerror})") from error
+        raise ConfigurationError(f"--log-file: {settings.log_file} cannot be written ({error.strerror}).") from error
 
 
 def _from(start_s: float, audio: Samples) -> Samples:
     from reswhis.core.types import samples, seconds
 
     if not 0 <= start_s < seconds(len(audio)):
-        raise ConfigurationError(f"--start-at must be from 0 to less than {seconds(len(audio)):.3f}, the file's end")
+        raise ConfigurationError(f"--start-at must be from 0 to less than {seconds(len(audio)):.3f}, the file's end.")
     return audio[samples(start_s) :]
 
 
@@ -133,10 +133,11 @@ def emission_line(at: float, start_s: float, words: tuple[Word, ...]) -> str:
 
     ``words`` have their times from ``start_s`` on, ``at`` counts from the file's beginning.
     """
+    from reswhis.client.display import printable
     from reswhis.core.types import join
 
     begin, end = words[0].start + start_s, words[-1].end + start_s
-    return f"{at * 1000:.4f} {begin * 1000:.0f} {end * 1000:.0f} {join(words)}"
+    return f"{at * 1000:.4f} {begin * 1000:.0f} {end * 1000:.0f} {printable(join(words))}"
 
 
 def _remark(text: str) -> None:

@@ -21,7 +21,7 @@ class SessionConfig:
     """Not more than a window, so that the final decode of an utterance is one window."""
     preroll_s: float = 0.3
     buffer_trimming_s: float = 15.0
-    """A window longer than this gives up what is committed, but for the last word."""
+    """A window longer than this gives up what is committed, but for the last words."""
     lag_s: float = 5.0
     max_held_s: float = 120.0
     prompt_chars: int = 200

@@ -14,6 +14,9 @@ SENTENCE_ENDS = ".?!…。？！｡।؟۔"
 
 MIN_HEARD_S = 0.1
 """Less of a word than this is not heard again, so a trimmed window begins this long before its end at least."""
+OVERLAP_WORDS = 3
+"""So many committed words a trimmed window hears again: of a single one, the first in a window and half cut off by
+jitter, a recogniser often makes another word, and then the next new one is taken for it."""
 
 
 class Context:
@@ -39,10 +42,9 @@ class Context:
         return following(self._said, heard, since)
 
     @property
-    def last_start(self) -> float:
-        """From where on the last committed word can be heard again."""
-        last = self._said[-1]
-        return min(last.start, last.end - MIN_HEARD_S)
+    def overlap_start(self) -> float:
+        """From where on the last few committed words can be heard again."""
+        return min(min(word.start, word.end - MIN_HEARD_S) for word in list(self._said)[-OVERLAP_WORDS:])
 
     def prompt(self, before: float, limit: int) -> str:
         """The last sentences said before the window, or the last words if they are too long."""

@@ -30,4 +30,5 @@ def set_up_logs(level: str, file: Path | None = None) -> None:
         handlers.append(rotating)
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("reswhis").setLevel(level.upper())
-    logging.getLogger("uvicorn").setLevel(logging.WARNING if level.upper() != "DEBUG" else logging.DEBUG)
+    # Below this it logs every frame, transcripts and all, and addresses with the keys in their queries.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -33,6 +33,10 @@ class Journal:
         self._tentative: Entry | None = None
         self._changed = asyncio.Event()
 
+    def __len__(self) -> int:
+        """Lasting entries."""
+        return len(self._entries)
+
     def append(self, event: Event, audio: int) -> None:
         if isinstance(event, Tentative):
             self._tentative = Entry(len(self._entries), audio, event)

@@ -46,6 +46,8 @@ class Service:
         self._health = Health()
         self._loaded: Loaded | None = None
         self._stack = AsyncExitStack()
+        self._loader: threading.Thread | None = None
+        self._engine: LocalEngine | None = None
         self.settled = asyncio.Event()
         """Set when the model is there or cannot be had."""
         self.failure: ConfigurationError | None = None
@@ -63,9 +65,11 @@ class Service:
     @property
     def health(self) -> Health:
         loaded = self._loaded
-        if loaded is not None and self._health.state is State.READY and not loaded.engine.able:
+        if loaded is None or loaded.engine.able or self._health.state is not State.READY:
+            return self._health
+        if loaded.engine.alive:
             return Health(State.FAILED, "the recogniser has failed and is being loaded again")
-        return self._health
+        return Health(State.FAILED, "the recogniser has failed for good: the log says why, a new start may help")
 
     @property
     def info(self) -> BackendInfo | None:
@@ -80,10 +84,17 @@ class Service:
         """How many there are now."""
         return 0 if self._loaded is None else len(self._loaded.sessions)
 
+    @property
+    def at_work(self) -> bool:
+        """Whether a thread loads or decodes; also after the end, which does not wait for a long call."""
+        loads = self._loader is not None and self._loader.is_alive()
+        return loads or (self._engine is not None and self._engine.alive)
+
     def admit(self) -> tuple[Place, BackendInfo]:
-        """Raises Overloaded while the model loads, when the server is full, and when it stops."""
-        if self._loaded is None or self._health.state is not State.READY:
-            raise Overloaded(self._health.message)
+        """Raises Overloaded while the model loads, also anew, when the server is full, and when it stops."""
+        health = self.health
+        if self._loaded is None or health.state is not State.READY:
+            raise Overloaded(health.message)
         return self._loaded.sessions.admit(), self._loaded.choice.info
 
     async def drain(self) -> None:
@@ -94,14 +105,16 @@ class Service:
 
     async def _load(self) -> None:
         try:
-            choice, vad = await _in_thread(self._choose)
-            engine = await self._stack.enter_async_context(LocalEngine(choice.make, workers=self._workers))
+            choice, vad = await self._in_thread(self._choose)
+            self._engine = engine = LocalEngine(choice.make, workers=self._workers)
+            await self._stack.enter_async_context(engine)
             self._report("loading the model", None)
             await engine.started()
             sessions = Sessions(self.limits, engine, vad)
             self._stack.push_async_callback(sessions.aclose)
             self._loaded = Loaded(choice, engine, sessions)
-            self._health = Health(State.READY, "ready")
+            if self._health.state is State.LOADING:  # and not told to stop meanwhile
+                self._health = Health(State.READY, "ready")
         except ConfigurationError as exc:
             self._fail(exc)
         except EngineDead:
@@ -126,29 +139,29 @@ class Service:
         if self._health.state is State.LOADING:
             self._health = Health(State.LOADING, message, progress)
 
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Unlike ``asyncio.to_thread``, does not keep the process from ending while a download hangs."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
 
-async def _in_thread(work: Callable[[], T]) -> T:
-    """Unlike ``asyncio.to_thread``, does not keep the process from ending while a download hangs."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]  # T itself may be None
 
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]  # T itself may be None
+        def run() -> None:
+            try:
+                result = work()
+            except Exception as exc:  # noqa: BLE001  # handed to whoever waits
+                outcome: tuple[T | None, BaseException | None] = (None, exc)
+            else:
+                outcome = (result, None)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(settle, *outcome)
 
-    def run() -> None:
-        try:
-            result = work()
-        except Exception as exc:  # noqa: BLE001  # handed to whoever waits
-            outcome: tuple[T | None, BaseException | None] = (None, exc)
-        else:
-            outcome = (result, None)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    threading.Thread(target=run, name="loader", daemon=True).start()
-    return await future
+        self._loader = threading.Thread(target=run, name="loader", daemon=True)
+        self._loader.start()
+        return await future

@@ -220,7 +220,7 @@ class Settings(BaseSettings):
     )
     use_voice_activity_detection: bool = Field(
         False,
-        description="The recogniser's own filter for silence within an utterance, where it has one.",
+        description="Leave silences of two seconds and more out of what the recogniser hears of an utterance.",
         json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vad",)),
     )
     vad_threshold: float = Field(

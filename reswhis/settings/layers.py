@@ -24,6 +24,7 @@ def backend_config(settings: Settings) -> BackendConfig:
         backend=settings.backend,
         model=settings.model if settings.model_dir is None else str(settings.model_dir),
         language=_language(settings),
+        task=settings.task,
         device=settings.device,
         device_index=settings.device_index,
         compute_type=settings.compute_type,

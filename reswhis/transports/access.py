@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 BEARER = "bearer"
+FROM_DISK = ("null", "file://")
+"""What browsers call the origin of a file; Chromium and what is made of it say the second to WebSockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +35,18 @@ class Access:
         A page's own server is trusted only under an IP address: a name could have been made to
         point here by the page's author (DNS rebinding).
         """
-        if origin is None or origin == "null" or "*" in self.allowed_origins:
+        if origin is None or origin in FROM_DISK or "*" in self.allowed_origins:
             return True
         origin = origin.rstrip("/").lower()
         if origin in {allowed.rstrip("/").lower() for allowed in self.allowed_origins}:
             return True
-        parts = urlsplit(origin)
-        name = parts.hostname or ""
-        if name == "localhost" or name.endswith(".localhost"):
-            return True
         try:
+            parts = urlsplit(origin)
+            name = parts.hostname or ""
+            if name == "localhost" or name.endswith(".localhost"):
+                return True
             address = ipaddress.ip_address(name)
-        except ValueError:
+        except ValueError:  # a name, or no origin at all
             return False
         return address.is_loopback or parts.netloc == (host or "").lower()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.responses import JSONResponse
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from reswhis.core.errors import Overloaded
 from reswhis.core.online import SessionConfig, StreamOptions
@@ -43,10 +43,7 @@ class Door:
             return
         async with place:
             codec = make_codec(Defaults(self.config, self.options, info, self.service.limits))
-            try:
-                await socket.accept(subprotocol=subprotocol_of(socket.scope.get("subprotocols", ())))
-            except WebSocketDisconnect:
-                return
+            await socket.accept(subprotocol=subprotocol_of(socket.scope.get("subprotocols", ())))
             await Connection(socket, codec, place, self.service.limits).serve()
 
     def _refusal(self, socket: WebSocket) -> JSONResponse | None:

@@ -35,6 +35,8 @@ from .codec import (
 
 Json = Mapping[str, object]
 
+MAX_TEXT = 65_536
+"""Characters of a text message: more than any that means something, few enough to be read on the event loop."""
 CLOSE_CODES = {
     "idle_timeout": 4408,
     "session_limit": 4408,
@@ -49,6 +51,7 @@ EXPLANATIONS = {
     "engine_stopped": "the recogniser has stopped; the server's log says why",
     "internal_error": "an error inside the server; its log says more",
     "server_restart": "the server stops",
+    "session_limit": "the session is as long as it may be",
 }
 
 
@@ -81,21 +84,23 @@ class NativeCodec:
         if isinstance(message, bytes):
             return self._decode_audio(message)
         self._speaks_json = True
+        if len(message) > MAX_TEXT:
+            raise ClientError(f"a text has at most {MAX_TEXT} characters", code="frame_too_large")
         try:
             parsed = messages.parse(message)
         except ClientError as exc:
-            if self._opens_by(message):
+            if not self._opened and messages.wants_start(message):
                 raise  # a client that is told no and streams on would get the wrong language or noise
             return [Notify(Rejected(exc.code, str(exc), exc.param))]
         match parsed:
-            case messages.Start():
-                return self._start(parsed)
-            case messages.Configure():
-                return self._configure(parsed)
             case messages.Ping(id=id):
                 return [Notify(Pong(id))]
             case _ if self._ended:
                 return [Notify(Rejected("already_finished", "the stream has been finished"))]
+            case messages.Start():
+                return self._start(parsed)
+            case messages.Configure():
+                return self._configure(parsed)
             case messages.Flush(id=id):
                 # The id goes through the session as text, and comes back as it was.
                 text = json.dumps(id)
@@ -115,40 +120,27 @@ class NativeCodec:
             raise ClientError("audio after the end of the stream", code="audio_after_finish")
         return [*self._ensure_open(), Audio(data)] if data else self._finish()
 
-    def _opens_by(self, message: str) -> bool:
-        try:
-            fields = json.loads(message)
-        except ValueError:
-            return False
-        return not self._opened and isinstance(fields, dict) and fields.get("type") == "start"
-
     def _start(self, start: messages.Start) -> Sequence[Command]:
         if self._full:
             return [Notify(Rejected("already_started", "a stream is started once; use configure"))]
         if self._opened:
             return [Notify(Rejected("start_after_audio", "start comes before the first audio"))]
-        # What the message does not say is as the query says.
-        asked = start.model_dump(exclude_unset=True)
-        merged = messages.Start.model_validate({**self._asked.model_dump(exclude_unset=True), **asked})
-        self._ask(merged)
+        self._ask(messages.merged(self._asked, start))  # what it does not say is as the query says
         self._full = True
         ready = Ready(self._session_id, self._open.audio, self._options)
         return [*self._ensure_open(), Notify(ready)]
 
     def _configure(self, change: messages.Configure) -> Sequence[Command]:
         try:
-            options = self._changed(self._options, change)
+            if not self._opened:  # a start may yet come, and say more
+                self._ask(messages.merged(self._asked, change))
+                return [Notify(Configured(self._options))]
+            self._options = self._changed(self._options, change)
         except ClientError as exc:
             return [Notify(Rejected(exc.code, str(exc), exc.param))]
-        self._options = options
         if change.partials is not None:
             self._partials = change.partials
-        if self._opened:
-            return [Configure(options), Notify(Configured(options))]
-        # A start may yet come, and say more.
-        self._defaults = replace(self._defaults, options=options)
-        self._open = replace(self._open, options=options)
-        return [Notify(Configured(options))]
+        return [Configure(self._options), Notify(Configured(self._options))]
 
     def _finish(self) -> Sequence[Command]:
         self._ended = True

@@ -5,8 +5,9 @@ Unknown fields are refused, so that a misspelt one is not silently without effec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -16,7 +17,7 @@ from reswhis.core.errors import ClientError
 Prompt = Annotated[str, Field(max_length=1000)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 EndpointMs = Annotated[int, Field(ge=50, le=10_000)]
-Id = str | int | None
+Id = Annotated[str, Field(max_length=200)] | int | None
 
 
 class _Strict(BaseModel):
@@ -47,7 +48,7 @@ class _Changeable(_Strict):
 
 class Start(_Changeable):
     type: Literal["start"] = "start"
-    version: Literal[1] = 1
+    version: Annotated[int, Field(ge=1, le=1)] = 1
     audio: AudioFields = AudioFields()
     model: str = ""
     policy: Literal[tuple(POLICIES)] | None = None  # type: ignore[valid-type]
@@ -62,7 +63,7 @@ class Configure(_Changeable):
 
 class Flush(_Strict):
     type: Literal["flush"]
-    id: Annotated[str, Field(max_length=200)] | int | None = None
+    id: Id = None
 
 
 class Finish(_Strict):
@@ -71,7 +72,7 @@ class Finish(_Strict):
 
 class Ping(_Strict):
     type: Literal["ping"]
-    id: Annotated[str, Field(max_length=200)] | int | None = None
+    id: Id = None
 
 
 ClientMessage = Start | Configure | Flush | Finish | Ping
@@ -87,6 +88,26 @@ def parse(text: str) -> ClientMessage:
         return _MESSAGE.validate_json(text)
     except ValidationError as exc:
         raise _error(exc) from exc
+
+
+def wants_start(text: str) -> bool:
+    """Whether a text that :func:`parse` refuses was to be a start."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(fields, dict) and fields.get("type") == "start"
+
+
+def merged(first: Start, then: Start | Configure) -> Start:
+    """What both ask for together, field by field."""
+    fields, change = _said(first), _said(then)
+    audio = {**fields.pop("audio", {}), **change.pop("audio", {})}
+    return Start.model_validate({**fields, **change, "audio": audio})
+
+
+def _said(message: Start | Configure) -> dict[str, Any]:
+    return message.model_dump(exclude={"type"}, exclude_unset=True, exclude_none=True)
 
 
 def parse_query(query: Mapping[str, str]) -> Start:

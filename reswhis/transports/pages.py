@@ -51,6 +51,7 @@ def router(service: Service, configured: Configured) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/info")
+    @pages.head("/info", include_in_schema=False)
     async def info() -> Info:
         fields = configured.model_dump()
         if (decided := service.info) is not None:
@@ -69,10 +70,12 @@ def router(service: Service, configured: Configured) -> APIRouter:
         )
 
     @pages.get("/health/live")
+    @pages.head("/health/live", include_in_schema=False)
     async def live() -> Live:
         return Live()
 
     @pages.get("/health/ready", responses={503: {"model": Readiness}})
+    @pages.head("/health/ready", include_in_schema=False)
     async def ready(response: Response) -> Readiness:
         health = service.health
         response.status_code = 200 if health.state is State.READY else 503

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 MAX_NOTICES = 256
 """Answers that a client has not taken yet; with more it is not read until it takes some."""
+GIVE_UP_S = 1.0
+"""For the last word to a client that may take nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,9 @@ class Connection:
         self._place = place
         self._limits = limits
         self._sending = asyncio.Lock()
-        self._notices: asyncio.Queue[Notice] = asyncio.Queue(MAX_NOTICES)
+        self._notices: deque[Notice] = deque()
+        self._noticed = asyncio.Event()
+        self._room = asyncio.Semaphore(MAX_NOTICES)
         self._opened = asyncio.Event()
         self._failure: _Failure | None = None
         self._finished = False
@@ -64,7 +70,11 @@ class Connection:
             pass
         except TimeoutError:
             logger.info("a client took nothing for %g s", self._limits.write_timeout_s)
-            await self._close(self._codec.close("slow_reader"))
+            await self._give_up([], "slow_reader")
+        except Exception:  # top of a connection: its client must hear of the end, in our words
+            logger.exception("a connection fails")
+            code, message = "internal_error", "an error inside the server; its log says more"
+            await self._give_up(self._codec.fail(code, message, None, self._received), code)
         finally:
             for task in tasks:
                 task.cancel()
@@ -128,12 +138,18 @@ class Connection:
                 self._finished = True
                 await self._host.receive_end()
             case Notify(notice):
-                await self._notices.put(notice)
+                await self._room.acquire()
+                self._notices.append(notice)
+                self._noticed.set()
 
     @property
     def _host(self) -> Host:
         assert self._place.host is not None  # a codec opens before anything else
         return self._place.host
+
+    @property
+    def _received(self) -> int:
+        return 0 if self._place.host is None else self._place.host.received
 
     async def _fail(self, code: str, message: str, param: str | None = None) -> None:
         """End the connection by an error, which is said last: after the words of the audio that came before it."""
@@ -141,9 +157,9 @@ class Connection:
             return
         self._failure = _Failure(code, message, param)
         if self._place.host is None:
-            async with self._sending:
-                await self._send(self._codec.fail(code, message, param, 0))
-                await self._close(self._codec.close(code))
+            async with asyncio.timeout(self._limits.write_timeout_s), self._sending:
+                await self._send_notices()
+                await self._end(self._codec.fail(code, message, param, 0), code)
         else:
             await self._place.host.receive_end()
 
@@ -153,10 +169,12 @@ class Connection:
         await asyncio.Event().wait()
 
     async def _watch_drain(self) -> None:
-        """A client that has begun nothing has nothing to finish."""
+        """A client that has begun nothing has nothing to finish; one that has begun just now, the place did not see."""
         await self._place.draining.wait()
         if self._place.host is None:
             await self._fail("server_restart", "the server stops")
+        else:
+            await self._place.host.receive_end(Reason.DRAIN)
         await asyncio.Event().wait()
 
     # Writing.
@@ -169,20 +187,42 @@ class Connection:
         async with self._sending:
             if not isinstance(entry.event, Closed):
                 await self._send(self._codec.encode(entry.event, entry.audio))
-            elif (failure := self._failure) is not None:
-                await self._send(self._codec.fail(failure.code, failure.message, failure.param, entry.audio))
-                await self._close(self._codec.close(failure.code))
+                return
+            await self._send_notices()  # nothing comes after the end
+            if (failure := self._failure) is not None:
+                messages = self._codec.fail(failure.code, failure.message, failure.param, entry.audio)
+                await self._end(messages, failure.code)
             else:
                 restarting = entry.event.error is None and self._place.draining.is_set()
-                await self._send(self._codec.encode(entry.event, entry.audio))
-                await self._close(self._codec.close("server_restart" if restarting else entry.event.error))
+                messages = self._codec.encode(entry.event, entry.audio)
+                await self._end(messages, "server_restart" if restarting else entry.event.error)
 
     async def _write_notices(self) -> None:
         while True:
-            notice = await self._notices.get()
-            async with asyncio.timeout(self._limits.write_timeout_s), self._sending:
-                received = 0 if self._place.host is None else self._place.host.received
-                await self._send(self._codec.encode(notice, received))
+            await self._noticed.wait()
+            self._noticed.clear()
+            while self._notices:
+                async with asyncio.timeout(self._limits.write_timeout_s), self._sending:
+                    await self._send_notice()
+
+    async def _send_notices(self) -> None:
+        while self._notices:
+            await self._send_notice()
+
+    async def _send_notice(self) -> None:
+        if self._notices:  # none, if all were sent before the end
+            notice = self._notices.popleft()
+            self._room.release()
+            await self._send(self._codec.encode(notice, self._received))
+
+    async def _end(self, messages: list[Message], error: str | None) -> None:
+        await self._send(messages)
+        await self._close(self._codec.close(error))
+
+    async def _give_up(self, messages: list[Message], error: str) -> None:
+        with suppress(TimeoutError, WebSocketDisconnect):
+            async with asyncio.timeout(GIVE_UP_S):
+                await self._end(messages, error)
 
     async def _send(self, messages: list[Message]) -> None:
         for message in messages:

@@ -1,5 +1,9 @@
 """Whole files: what can be read, and one sentence for what cannot."""
 
+import os
+import sys
+import threading
+
 import numpy as np
 import pytest
 import soundfile
@@ -89,6 +93,17 @@ def test_what_is_not_audio_is_refused(tmp_path, content):
     assert refusal(tmp_path / "a.mp3").startswith("The file FILE is not audio")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")
+def test_a_pipe_is_read_like_a_file(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(16000), 16000)
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes((tmp_path / "a.wav").read_bytes()))
+    writer.start()
+
+    assert np.array_equal(load(tmp_path / "pipe"), load(tmp_path / "a.wav"))
+    writer.join()
+
+
 def test_an_empty_file_and_one_without_samples_have_no_sound(tmp_path):
     (tmp_path / "a.wav").touch()
     soundfile.write(tmp_path / "b.wav", np.empty(0, np.float32), 44100)
@@ -101,6 +116,19 @@ def test_a_file_whose_samples_are_not_numbers_is_refused(tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.full(4000, np.nan, np.float32), rate, subtype="FLOAT")
 
     assert refusal(tmp_path / "a.wav").startswith("The file FILE is damaged")
+
+
+def test_a_header_that_promises_days_of_sound_is_no_reason_to_crash(tmp_path):
+    soundfile.write(tmp_path / "a.flac", tone(16000), 16000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] |= 0x0F
+    content[22:26] = b"\xff" * 4  # how many samples there are: 36 bits of the first block
+    (tmp_path / "a.flac").write_bytes(content)
+
+    try:
+        assert len(load(tmp_path / "a.flac")) <= 16000
+    except AudioFileError as error:
+        assert "damaged" in str(error)
 
 
 def test_a_file_that_names_another_file_does_not_have_it_opened(tmp_path, monkeypatch):

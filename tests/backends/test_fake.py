@@ -16,7 +16,25 @@ def test_the_model_says_how_slow_it_is(model, slowness):
     assert choice.make == MakeFake(slowness)
 
 
-@pytest.mark.parametrize("model", ["tiny", "-1", "nan", "inf", "faker"])
+def test_the_model_says_what_goes_wrong():
+    choice = choose(BackendConfig(backend="fake", model="0.1,fail:3,load:2"), lambda message, progress: None)
+    assert choice.make == MakeFake(0.1, fail=3, load_s=2)
+    assert choice.info.model == "fake:0.1,fail:3,load:2"
+
+
+def test_every_third_window_fails_however_often_it_is_tried():
+    backend = MakeFake(fail=3)(0)
+    failed = []
+    for n in range(6):
+        for _ in range(2):
+            try:
+                backend.transcribe([Window(n, 0, np.zeros(16_000, np.int16))])
+            except RuntimeError:
+                failed.append(n)
+    assert failed == [2, 2, 5, 5]
+
+
+@pytest.mark.parametrize("model", ["tiny", "-1", "nan", "inf", "faker", "fail:0.5", "fail:", "fial:3", "0.1,"])
 def test_another_model_is_refused(model):
     with pytest.raises(ConfigurationError, match="seconds"):
         check(BackendConfig(backend="fake", model=model))

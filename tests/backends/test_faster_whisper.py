@@ -1,5 +1,6 @@
 """faster-whisper with whisper-micro. Most windows have a short context, which this model was trained for."""
 
+import json
 from collections import Counter
 
 import jiwer
@@ -212,10 +213,22 @@ def test_what_the_library_refuses_is_an_error_in_place(tokens):
     assert isinstance(error, BackendError) and "memory" in str(error)
 
 
-def test_a_damaged_model_is_one_sentence(micro, tmp_path):
+@pytest.mark.parametrize("damaged", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_damaged_model_is_one_sentence(micro, tmp_path, damaged):
     for file in micro.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes()[:100_000])
-    with pytest.raises(ConfigurationError, match="cannot be loaded"):
+        content = file.read_bytes()
+        (tmp_path / file.name).write_bytes(content[: len(content) // 2] if file.name == damaged else content)
+    with pytest.raises(ConfigurationError, match="cannot be loaded") as error:
+        make(tmp_path)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+
+
+def test_a_model_without_whispers_own_tokens_is_one_sentence(micro, tmp_path):
+    for file in micro.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    other = {"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(other), encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="has no token"):
         make(tmp_path)
 
 

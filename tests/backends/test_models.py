@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from reswhis.backends.models import SIZES, HubModel, english_only, find
+from reswhis.backends.models import SIZES, HubModel, english_only, find, translates
 from reswhis.core.errors import ConfigurationError
 
 
@@ -18,6 +18,12 @@ def test_size_names_and_hub_ids_are_found_without_the_network():
     assert find("large-v3-turbo") == HubModel("large-v3-turbo", find("turbo").repo)
     assert find("someone/some-model") == HubModel("someone/some-model", "someone/some-model")
     assert {"tiny.en", "tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3", "large"} <= set(SIZES)
+
+
+@pytest.mark.parametrize("name", ["some one/model", "C:/model", "a/b/c", "some--one/model", "someone/", "-/-"])
+def test_what_is_no_hub_id_is_taken_for_a_directory_that_is_not_there(name):
+    with pytest.raises(ConfigurationError, match="There is no directory"):
+        find(name)
 
 
 def test_a_whole_directory_is_itself(micro):
@@ -48,9 +54,22 @@ def test_a_path_that_leads_nowhere_and_a_file_are_refused(micro):
 def test_an_english_only_model_is_known_by_its_name_or_its_vocabulary(micro, micro_v3, half):
     assert not english_only(micro) and not english_only(micro_v3)
     assert english_only(find("base.en")) and english_only(find("distil-large-v3")) and not english_only(find("base"))
-    words = json.loads((half / "vocabulary.json").read_text())
+    assert english_only(find("Systran/faster-distil-whisper-large-v3"))
+    words = json.loads((half / "vocabulary.json").read_text("utf-8"))
     (half / "vocabulary.json").write_text(json.dumps(words[:-1]))
     assert english_only(half)
     (half / "vocabulary.json").unlink()
     (half / "vocabulary.txt").write_text("\n".join("x" for _ in words))
     assert not english_only(half)
+
+
+@pytest.mark.parametrize("content", [b'{"x', b"\xff\xfe"])
+def test_a_damaged_vocabulary_is_one_sentence(half, content):
+    (half / "vocabulary.json").write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"vocabulary\.json is damaged\.$"):
+        english_only(half)
+
+
+def test_english_only_models_and_the_turbo_do_not_translate(micro):
+    assert translates(find("large-v3")) and translates(micro)
+    assert not any(translates(find(name)) for name in ("base.en", "turbo", "large-v3-turbo", find("turbo").repo))

@@ -96,6 +96,26 @@ def test_the_process_ends_when_its_parent_is_killed():
         child.wait(timeout=10)
 
 
+@posix
+def test_a_process_whose_parent_is_killed_while_it_decodes_ends_without_a_word(recordings, tmp_path):
+    code = (
+        "import sys, numpy as np\n"
+        "from reswhis.backends.pocketsphinx import Pocketsphinx as P\n"
+        "from reswhis.core.types import Window\n"
+        "b = P(); print(b.pid, flush=True); b.transcribe([Window(0, 0, np.load(sys.argv[1]))])"
+    )
+    np.save(tmp_path / "audio.npy", recordings[0].audio)
+    command = [sys.executable, "-c", code, tmp_path / "audio.npy"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        used = sum(child.cpu_times()[:2])
+        while sum(child.cpu_times()[:2]) < used + 0.05:
+            threading.Event().wait(0.01)
+        parent.kill()
+        assert parent.stderr.read() == ""  # which the child has, too, until it ends
+        child.wait(timeout=10)
+
+
 def test_it_works_where_a_file_of_its_name_lies_in_the_way(tmp_path):
     (tmp_path / "pocketsphinx.py").write_text("raise SystemExit('the wrong one')")
     code = "import sys; sys.path.pop(0); from reswhis.backends.pocketsphinx import Pocketsphinx as P; P().close()"

@@ -9,10 +9,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
 from reswhis.backends.base import BackendConfig
+from reswhis.backends.faster_whisper_choice import KEEPS_UP_S, keeps_up
 from reswhis.backends.selection import check
 from reswhis.core.errors import ConfigurationError
 
@@ -24,6 +26,7 @@ from pathlib import Path
 import reswhis.backends.devices  # what is imported is not what is timed
 import ctranslate2, huggingface_hub
 from reswhis.backends.base import BackendConfig
+from reswhis.backends.faster_whisper_choice import KEEPS_UP_S, keeps_up
 from reswhis.backends.selection import choose
 from reswhis.core.errors import ConfigurationError
 
@@ -85,15 +88,16 @@ def test_a_name_that_cannot_be_resolved_costs_no_more(choices):
 
 
 def test_only_auto_falls_back(choices):
-    named, backend, german, directory = choices(
+    named, backend, german, translation, directory = choices(
         "http://127.0.0.1:9",
         {"model": "base"},
         {"backend": "faster-whisper"},
         {"language": "de"},
+        {"task": "translate"},
         {"model": "someone/some-model"},
         HF_HUB_OFFLINE="1",
     )
-    for refused in (named, backend, german, directory):
+    for refused in (named, backend, german, translation, directory):
         assert "cannot be fetched" in refused["error"] and "--backend pocketsphinx" in refused["error"]
         assert refused["took_s"] < 4
     assert "someone/some-model" in directory["error"]
@@ -107,11 +111,26 @@ def test_what_is_in_the_cache_needs_no_network(choices, black_hole, micro, tmp_p
     assert named["model"] == "base" and named["took_s"] < 4.5  # less than the hub is given
 
 
+def test_a_smaller_model_that_is_cached_is_taken_if_the_larger_one_cannot_be_fetched(choices, micro, tmp_path):
+    put_in_cache(tmp_path, "Systran/faster-whisper-tiny", micro)
+    (auto,) = choices("http://127.0.0.1:9", {}, HF_HUB_OFFLINE="1")
+    assert (auto["backend"], auto["model"], auto["fallback_reason"]) == ("faster-whisper", "tiny", None)
+
+
 def test_any_cached_whisper_is_better_than_none(choices, micro, tmp_path):
     put_in_cache(tmp_path, "Systran/faster-whisper-small.en", micro)
     put_in_cache(tmp_path, "Systran/faster-whisper-small", micro)
     (auto,) = choices("http://127.0.0.1:9", {}, HF_HUB_OFFLINE="1")
     assert (auto["model"], auto["fallback_reason"]) == ("small", None)
+
+
+def test_of_what_is_cached_a_model_for_english_alone_is_better_than_pocketsphinx(choices, micro, tmp_path):
+    put_in_cache(tmp_path, "Systran/faster-whisper-small.en", micro)
+    auto, german, translation = choices(
+        "http://127.0.0.1:9", {}, {"language": "de"}, {"task": "translate"}, HF_HUB_OFFLINE="1"
+    )
+    assert (auto["model"], auto["languages"], auto["fallback_reason"]) == ("small.en", ["en"], None)
+    assert "cannot be fetched" in german["error"] and "cannot be fetched" in translation["error"]
 
 
 def test_a_model_is_downloaded_once_and_its_progress_is_told(choices, micro):
@@ -144,6 +163,9 @@ def test_a_model_the_hub_does_not_have_or_that_is_no_whisper_is_said_to_be_so(ch
         (BackendConfig(backend="pocketsphinx", language="de"), "English only"),
         (BackendConfig(backend="pocketsphinx", model="base"), "en-us"),
         (BackendConfig(language="Klingon"), "Klingon"),
+        (BackendConfig(backend="pocketsphinx", task="translate"), "does not translate"),
+        (BackendConfig(model="base.en", task="translate"), "does not translate"),
+        (BackendConfig(model="turbo", task="translate"), "does not translate"),
         (BackendConfig(device="gpu"), "cuda"),
         (BackendConfig(device="cpu", compute_type="int3"), "int8"),
         (BackendConfig(backend="whisper_timestamped"), "--extra whisper-timestamped|yet"),
@@ -168,6 +190,28 @@ def test_what_cannot_work_is_refused_before_anything_is_loaded(config, said):
 )
 def test_what_can_work_passes(config):
     check(config)
+
+
+class Timed:
+    """A model whose windows cost what they are told to, the first one more."""
+
+    def __init__(self, *costs_s):
+        self.costs_s = list(costs_s)
+        self.closed = False
+
+    def seconds_per_window(self):
+        threading.Event().wait(0.5)  # as if decoding
+        return self.costs_s.pop(0) if len(self.costs_s) > 1 else self.costs_s[0]
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(("costs_s", "enough"), [((3 * KEEPS_UP_S, 0.9 * KEEPS_UP_S), True), ((1.1,), False)])
+def test_a_model_keeps_up_if_one_of_its_windows_within_two_seconds_is_quick_enough(costs_s, enough):
+    model, told = Timed(*costs_s), []
+    assert keeps_up(lambda worker: model, "base", lambda *said: told.append(said)) is enough
+    assert model.closed and told == [("timing the model base", None)]
 
 
 def test_half_a_directory_is_refused(micro, tmp_path):

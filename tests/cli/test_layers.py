@@ -56,6 +56,10 @@ def test_a_local_directory_wins_over_a_model():
     assert backend_config(Settings(model="tiny", model_dir=Path("weights"))).model == "weights"
 
 
+def test_a_recogniser_that_cannot_translate_can_be_refused_at_start():
+    assert backend_config(Settings(task="translate")).task == "translate"
+
+
 def test_the_automatic_language_is_none_to_the_layers():
     assert backend_config(Settings(language="auto")).language is None
     assert stream_options(Settings(language="German")).decode.language == "de"

@@ -22,7 +22,7 @@ def test_the_reference_names_every_setting_in_every_spelling():
 
 def test_the_file_shown_on_the_page_is_accepted(tmp_path):
     file = tmp_path / "reswhis.toml"
-    file.write_text(PAGE.read_text("utf-8").split("```toml\n")[1].split("```")[0])
+    file.write_text(PAGE.read_text("utf-8").split("```toml\n")[1].split("```")[0], encoding="utf-8")
     assert load(["--config", str(file)], {}).max_sessions == 20
 
 

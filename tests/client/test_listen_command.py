@@ -150,12 +150,14 @@ def test_where_no_server_is_one_sentence_says_so(capfd):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--simulate", "no/such.wav"], "no file no/such.wav"),
+        (["--simulate", "no/such.wav"], f"no file {Path('no/such.wav')}"),
         (["--simulate", str(ROOT / "pyproject.toml")], "is not audio"),
         (["--simulate", str(RECORDING), "--port", "0"], "--port must be from 1 to 65535"),
         (["--simulate", str(RECORDING), "--chunk-duration", "60"], "--chunk-duration must be from 0.01 to 5"),
         (["--simulate", str(RECORDING), "--speed", "-1"], "--speed must be from 0"),
         (["--simulate", str(RECORDING), "--url", "localhost:8000"], "--url must be like ws://127.0.0.1:8000"),
+        (["--simulate", str(RECORDING), "--url", "ws://[::1"], "--url must be like ws://127.0.0.1:8000"),
+        (["--simulate", str(RECORDING), "--url", "ws://localhost:99999"], "--url must be like ws://127.0.0.1:8000"),
         (["--simulate", str(RECORDING), "--api-key", "a\nb"], "The API key"),
         (["--audio-encoding", "mp3"], "pcm_f32le"),
         (["--simulated", "x"], "--simulate"),

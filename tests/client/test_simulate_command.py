@@ -1,6 +1,9 @@
 """`reswhis simulate` as it is called, with the fake recogniser and the real voice activity detection."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from reswhis.cli import main
 from reswhis.cli.arguments import settings_from
 from reswhis.cli.parser import Parser
 from reswhis.cli.simulate import add_arguments
+from reswhis.core.types import Word
 
 RECORDING = Path(__file__).parents[1] / "recordings/flite-022.flac"
 LINE = re.compile(r"(\d+\.\d{4}) (\d+) (\d+) (\S.*)")
@@ -90,7 +94,7 @@ def test_the_flags_of_whisper_online_are_taken():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["no/such.wav"], "no file no/such.wav"),
+        (["no/such.wav"], f"no file {Path('no/such.wav')}"),
         ([str(RECORDING), "--start-at", "9"], "--start-at must be from 0 to less than 4."),
         ([str(RECORDING), "--vac-chunk-size", "0"], "--vac-chunk-size must be from 0.01"),
         ([str(RECORDING), "--offline", "--comp-unaware"], "not allowed with"),
@@ -104,3 +108,25 @@ def test_a_wrong_argument_is_told_in_a_sentence(capfd, arguments, sentence):
     out, err = capfd.readouterr()
     assert out == ""
     assert sentence in err and err.count("\n") == 1
+
+
+def test_a_word_that_the_terminal_cannot_show_does_not_end_the_program():
+    words = (Word(0, 1, " 好\n"), Word(1, 2, " well\x1b[2J"))
+    code = f"""
+import sys
+from reswhis.cli import main
+from reswhis.cli.simulate import emission_line
+from reswhis.core.types import Word
+try:
+    main(["--version"])
+except SystemExit:
+    print(emission_line(1, 0, {words!r}))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.splitlines()[1:] == ["1000.0000 0 2000 ?  well [2J"]

@@ -49,6 +49,14 @@ def test_a_committed_word_heard_differently_is_not_said_again():
     assert new(words("the", "word"), words("the", "world", "ends")) == ["ends"]
 
 
+@pytest.mark.parametrize("jitter", [-0.2, 0.0, 0.2])
+def test_one_word_heard_as_two_or_two_as_one_is_not_said_again_and_takes_no_other_with_it(jitter):
+    two, one = words("any", "one", "can", at=1, each=0.3), (Word(1, 1.6, " anyone"), Word(1.6, 1.9, " can"))
+    assert new(one[:1], [w.shifted(jitter) for w in two]) == ["can"]
+    assert new(two[:2], [w.shifted(jitter) for w in one]) == ["can"]
+    assert new((*words("if", at=0.6), *two[:2]), [w.shifted(jitter) for w in one]) == ["can"]
+
+
 def test_a_committed_word_no_longer_heard_takes_no_other_with_it():
     assert new(words("well", "then"), words("then", "go", at=0.5)) == ["go"]
 

@@ -59,15 +59,22 @@ def test_the_fallback_waits_out_as_many_disagreements_as_it_is_told(threshold):
 def test_after_the_fallback_the_rest_is_compared_where_each_hypothesis_continues():
     policy = new_policy(PolicyConfig(n=3, fallback_threshold=0))
     finer = (Word(0, 0.25, " oh"), Word(0.25, 0.5, " uh"), *words("the", "cat", "sat", "on", at=0.5))
-    for heard in (finer, finer):
+    for heard in (words("and", "the", "cat", "sat", "on"), words("an", "the", "cat", "sat", "on")):
         assert policy.update(heard, 3.0).count == 0
-    assert policy.update(words("and", "the", "cat", "sat", "on"), 3.0).count == 3
+    assert policy.update(finer, 3.0).count == 4
     assert policy.update(words("sat", "on", at=1.5), 3.0).count == 2
 
 
 def test_one_common_word_among_many_disputed_ones_forces_nothing():
     policy = new_policy(PolicyConfig(fallback_threshold=0))
     assert counts(policy, "a b c d no x", "e f g h no y", until=6.0) == [0, 0]
+
+
+def test_a_word_that_only_an_earlier_hypothesis_has_is_not_passed_over():
+    policy = new_policy(PolicyConfig(fallback_threshold=0))
+    whole = words("uh", "not", "the", "cat", "sat", "on", "a", "mat")
+    without_not = (Word(0, 0.5, " eh"), *whole[2:])
+    assert [policy.update(heard, 4.0).count for heard in (whole, without_not, whole)] == [0, 0, 4]
 
 
 def test_an_agreement_in_between_starts_the_count_again():

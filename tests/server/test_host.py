@@ -198,6 +198,21 @@ def test_a_flush_is_answered_while_the_session_goes_on():
     assert of(Committed, reader.events)[0].reason is Reason.IDLE and Flushed("f") in reader.events
 
 
+def test_flushes_without_end_end_the_session_and_not_the_memory():
+    reader = Recorder()
+
+    async def scenario():
+        host = Host(stream(), Direct(), Voice(), max_entries=100)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            tasks.create_task(host.read(reader))
+            for n in range(1000):
+                await host.receive_flush(str(n))
+        return len(host.journal)
+
+    assert play(scenario) < 110 and reader.events[-1] == Closed("session_limit")
+
+
 def test_a_client_that_vanishes_frees_everything():
     async def scenario():
         async with LocalEngine(lambda worker: FakeBackend()) as engine:

@@ -138,6 +138,29 @@ def test_the_start_message_overrides_the_query(fake, speech):
     assert (ready["language"], ready["vad_threshold"]) == ("fr", 0.4)
 
 
+def test_a_start_changes_of_the_query_only_what_it_names(fake):
+    async def scenario():
+        async with connect(fake.ws, "version=1&sample_rate=48000&language=de&partials=false&prompt=Kiel") as client:
+            await client.say("start", audio={"encoding": "pcm_f32le"}, prompt="Bonn")
+            return await client.receive()
+
+    ready = play(scenario())
+    assert ready["audio"] == {"encoding": "pcm_f32le", "sample_rate": 48000, "channels": 1}
+    assert (ready["language"], ready["partials"], ready["prompt"]) == ("de", False, "Bonn")
+
+
+def test_configure_before_the_start_holds_against_the_query_and_yields_to_the_start(fake):
+    async def scenario():
+        async with connect(fake.ws, "language=de&endpoint_ms=900") as client:
+            await client.say("configure", language="fr", partials=False, endpoint_ms=700)
+            await client.say("start", endpoint_ms=800)
+            return await client.receive(), await client.receive()
+
+    for answer in (answers := play(scenario())):
+        assert (answer["language"], answer["partials"]) == ("fr", False)
+    assert [answer["endpoint_ms"] for answer in answers] == [700, 800]
+
+
 # While it runs.
 
 
@@ -266,6 +289,48 @@ def test_a_start_after_audio_is_refused_and_the_plain_stream_goes_on(fake, speec
     messages, close = play(exchange(fake, speech[: 16_000 * 2].tobytes(), '{"type": "start"}'))
     assert [m["code"] for m in messages if m["type"] == "error"] == ["start_after_audio"]
     assert "w1" in "".join(m["content"] for m in messages if m["type"] == "final") and close[0] == 1000
+
+
+@pytest.mark.parametrize("type_", ["finish", "flush", "configure", "start"])
+def test_whatever_comes_after_finish_is_refused_and_finished_is_still_last(fake, speech, type_):
+    audio, late = speech[: 16_000 * 2].tobytes(), json.dumps({"type": type_})
+    messages, close = play(exchange(fake, '{"type": "start"}', audio, '{"type": "finish"}', late, then=None))
+    # The stream may have finished before it was read.
+    assert [m["code"] for m in messages if m["type"] == "error"] in [["already_finished"], []]
+    assert not [m for m in messages if m["type"] in ("configured", "flushed")]
+    assert messages[-1]["type"] == "finished" and close == (1000, "finished")
+
+
+def test_an_empty_frame_finishes_in_full_mode_too_and_a_second_one_is_nothing(fake, speech):
+    messages, close = play(exchange(fake, '{"type": "start"}', speech[:32_000].tobytes(), b"", b"", then=None))
+    assert messages[-1]["type"] == "finished" and close == (1000, "finished")
+
+
+def test_an_odd_byte_alone_is_no_sample_and_a_flush_after_it_is_answered(fake):
+    messages, _ = play(exchange(fake, '{"type": "start"}', b"\0", '{"type": "flush", "id": 1}'))
+    assert [(m["type"], m["audio_ms"]) for m in messages] == [("ready", 0), ("flushed", 0), ("finished", 0)]
+
+
+def test_flushes_are_answered_in_their_order_around_one_that_the_clock_gave(start, speech):
+    server = start("--backend", "fake", "--model", "0.1", "--idle-flush-s", "0.1").ready()
+
+    async def scenario():
+        async with connect(server.ws) as client:
+            await client.say("start")
+            await client.stream(speech[: 16_000 * 2])
+            await client.say("flush", id=1)
+            await client.stream(speech[16_000 * 2 : 16_000 * 4])
+            await client.until("speech_end", utterance=2)  # the idle flush, while the first is still being decoded
+            await client.say("flush", id=2)
+            await client.say("flush", id=2)
+            await client.say("finish")
+            return (await client.rest())[0]
+
+    messages = play(scenario())
+    answers = [(m["type"], m.get("id", m.get("reason"))) for m in messages if m["type"] in ("flushed", "finished")]
+    assert answers == [("flushed", 1), ("flushed", 2), ("flushed", 2), ("finished", None)]
+    reasons = [m["reason"] for m in messages if m["type"] == "final" and m["reason"] in ("flush", "idle")]
+    assert reasons == ["flush", "idle"]
 
 
 @pytest.mark.parametrize(
@@ -442,3 +507,32 @@ def test_info_has_the_predecessors_keys_and_types(fake):
 def test_health_says_that_the_server_is_alive_and_ready(fake):
     assert httpx.get(f"{fake.url}/health/live").json() == {"status": "alive"}
     assert httpx.get(f"{fake.url}/health/ready").json()["status"] == "ready"
+
+
+@pytest.mark.parametrize("path", ["/info", "/health/live", "/health/ready"])
+def test_a_probe_may_ask_with_head(fake, path):
+    answer = httpx.head(fake.url + path)
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_foreign_page_is_not_let_to_read_info_and_a_local_one_is(fake):
+    def preflight(origin):
+        headers = {"Origin": origin, "Access-Control-Request-Method": "GET"}
+        answer = httpx.options(f"{fake.url}/info", headers=headers)
+        return answer.status_code, answer.headers.get("access-control-allow-origin")
+
+    assert preflight("http://localhost:3000") == (200, "http://localhost:3000")
+    assert preflight("https://evil.example") == (400, None)
+
+
+def test_what_does_not_exist_is_not_found_and_nothing_is_loaded_from_elsewhere(fake):
+    assert {httpx.get(f"{fake.url}{path}").status_code for path in ("/nothing", "/docs", "/redoc")} == {404}
+    assert "/info" in httpx.get(f"{fake.url}/openapi.json").json()["paths"]
+
+
+def test_the_log_has_neither_keys_nor_words_even_if_it_is_to_have_everything(start, speech):
+    server = start("--backend", "fake", "--log-level", "debug", "--api-key", "sesame").ready()
+    client, _, _ = play(whole(server, speech[: 16_000 * 3], query="api_key=sesame", start={"prompt": "Kiel"}))
+    assert "w1" in client.text
+    httpx.get(f"{server.url}/info?api_key=sesame")
+    assert not any(secret in server.text for secret in ("sesame", "Kiel", "w1"))
