@@ -1,6 +1,7 @@
 """What tests of several layers share: whisper-micro, built once per run, and the recordings."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,16 @@ import numpy as np
 import pytest
 
 HERE = Path(__file__).parent
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One more than there are cores: many tests wait for a server."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """What waits long is begun first, so that the other processes have work meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 class Recording(NamedTuple):
