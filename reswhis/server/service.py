@@ -134,8 +134,8 @@ class Service:
         return selection.choose(self._config, self._report), SileroVAD()
 
     def _report(self, message: str, progress: float | None) -> None:
-        if message != self._health.message:
-            logger.info("%s", message)
+        if message != self._health.message or _tenth(progress) > _tenth(self._health.progress):
+            logger.info("%s%s", message, "" if progress is None else f", {progress:.0%}")
         if self._health.state is State.LOADING:
             self._health = Health(State.LOADING, message, progress)
 
@@ -165,3 +165,7 @@ class Service:
         self._loader = threading.Thread(target=run, name="loader", daemon=True)
         self._loader.start()
         return await future
+
+
+def _tenth(progress: float | None) -> int:
+    return 0 if progress is None else int(10 * progress)

@@ -1,11 +1,13 @@
 """How a server starts when something is missing: at once, or with one sentence and exit code 2."""
 
+import shutil
 import socket
 import time
 
 import httpx
 import pytest
 import websockets
+from backends.hub_server import hub
 
 from native_client import play
 from server_process import Process
@@ -53,6 +55,14 @@ def test_half_a_model_directory_is_refused_by_what_is_missing(tmp_path):
     assert "model.bin" in refused("--backend", "faster-whisper", "--model", str(tmp_path))
 
 
+def test_a_damaged_model_ends_the_start_by_one_sentence(tmp_path, micro):
+    damaged = tmp_path / "model"
+    shutil.copytree(micro, damaged)
+    (damaged / "tokenizer.json").write_text("{")
+    said = refused("--backend", "faster-whisper", "--model", str(damaged))
+    assert said.count(str(damaged)) == 1 and "damaged" in said
+
+
 def test_a_log_file_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     assert "log file" in refused("--backend", "fake", "--log-file", str(tmp_path / "no" / "where" / "a.log"))
 
@@ -89,3 +99,20 @@ def test_without_a_hub_and_without_weights_a_small_recogniser_takes_over_and_say
         assert process.text.count(info["fallback_reason"]) == 1
     finally:
         process.stop()
+
+
+def test_a_model_is_fetched_from_the_hub_with_its_progress_and_from_the_cache_the_next_time(tmp_path, micro):
+    with hub({"Systran/faster-whisper-tiny": micro}) as (endpoint, asked):
+        first = Process("--model", "tiny", env=without_models(tmp_path, endpoint)).listening()
+        try:
+            assert httpx.get(f"{first.ready().url}/info").json()["model_size"] == "tiny"
+            assert "downloading the model tiny" in first.text and "100%" in first.text
+        finally:
+            first.stop()
+        asked.clear()
+        second = Process("--model", "tiny", env=without_models(tmp_path, endpoint)).listening()
+        try:
+            second.ready()
+            assert not asked
+        finally:
+            second.stop()
