@@ -15,7 +15,7 @@ from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Window
 from native_client import connect, play
 
 OPTIONS = DecodeOptions(language="en", encoder_context="dynamic")  # whisper-micro is trained for it, and it is quick
-STREAMS, SEED = 40, 0
+STREAMS, SEED = 24, 0
 NOISE = np.random.default_rng(0).normal(0, 1000, 60 * SAMPLE_RATE).astype(np.int16)
 
 
