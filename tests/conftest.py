@@ -12,6 +12,10 @@ import pytest
 
 HERE = Path(__file__).parent
 
+# More threads than cores decode here at once: one that has nothing to do must not spin. Servers inherit it.
+os.environ.setdefault("KMP_BLOCKTIME", "0")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def pytest_xdist_auto_num_workers(config):
     """One more than there are cores: many tests wait for a server."""
