@@ -19,6 +19,7 @@ from reswhis.transports import pages
 from reswhis.transports.access import Access
 from reswhis.transports.codec import Defaults
 from reswhis.transports.door import Door
+from reswhis.transports.legacy import LegacyCodec
 from reswhis.transports.native import NativeCodec
 
 LOCAL_PAGES = r"null|file://|https?://(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?"
@@ -46,6 +47,10 @@ def make_app(settings: Settings, service: Service) -> FastAPI:
             return NativeCodec(secrets.token_urlsafe(12), socket.query_params, defaults)
 
         await door.serve(socket, make_codec)
+
+    @app.websocket("/transcribe")
+    async def transcribe_as_before(socket: WebSocket) -> None:
+        await door.serve(socket, LegacyCodec)
 
     return app
 

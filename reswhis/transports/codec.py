@@ -104,7 +104,12 @@ class Rejected:
     param: str | None = None
 
 
-Notice = Ready | Configured | Pong | Rejected | Flushed
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Audio has come in, and none of it has become text."""
+
+
+Notice = Ready | Configured | Pong | Rejected | Nothing | Flushed
 """``Flushed`` where there is no session yet that could say it."""
 
 

@@ -25,6 +25,7 @@ from .codec import (
     End,
     Flush,
     Message,
+    Nothing,
     Notice,
     Notify,
     Open,
@@ -242,6 +243,8 @@ class NativeCodec:
                 return None if id is None else {"type": "flushed", "id": json.loads(id)}
             case Ready() | Configured() | Pong() | Rejected():
                 return self._notice(event) if self._speaks_json else None
+            case Nothing():
+                return None
             case ev.DecodeFailed(_, start, end, is_final):
                 if not self._speaks_json:
                     return None

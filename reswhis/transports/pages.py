@@ -34,7 +34,7 @@ class Info(Configured):
     fallback_reason: str | None = Field(description="why the server has no Whisper model although none was refused")
     sessions: int
     max_sessions: int
-    endpoints: list[str] = ["/ws/transcribe", "/info", "/health/live", "/health/ready"]
+    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/info", "/health/live", "/health/ready"]
 
 
 class Live(BaseModel):
