@@ -10,6 +10,10 @@ import threading
 import httpx
 
 START_S = 60
+FORMER = {"BACKEND", "MODEL_SIZE", "LANGUAGE", "SAMPLING_RATE", "MINIMUM_CHUNK_SIZE"} | {
+    f"USE_VOICE_ACTIVITY_{name}" for name in ("CONTROLLER", "DETECTION")
+}
+"""Variables of reswhis 0.1, which the tester's own environment may have for other reasons."""
 
 
 class Process:
@@ -17,7 +21,9 @@ class Process:
 
     def __init__(self, *arguments, env=None):
         command = [sys.executable, "-m", "reswhis", "--port", "0", *arguments]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("RESWHIS_")}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith("RESWHIS_") and name not in FORMER
+        }
         self.process = subprocess.Popen(
             command,
             stderr=subprocess.PIPE,

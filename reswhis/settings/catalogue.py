@@ -45,10 +45,17 @@ class Setting:
     is_secret: bool
     flags: tuple[str, ...]
     """The first is the one to show."""
+    former_variable: str
+    """Its environment variable in reswhis 0.1; empty for none."""
 
     @property
     def variable(self) -> str:
         return PREFIX + self.name.upper()
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The first wins, and is the one to show."""
+        return (self.variable, self.former_variable) if self.former_variable else (self.variable,)
 
     @property
     def allowed(self) -> str:
@@ -87,6 +94,7 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         span=_span(field),
         is_secret=SecretStr in get_args(field.annotation),
         flags=tuple("--" + spelling.replace("_", "-") for spelling in (name, *map(str, more["flags"]))),
+        former_variable=str(more["variable"]),
     )
 
 

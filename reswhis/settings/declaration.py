@@ -31,9 +31,12 @@ class Group(enum.StrEnum):
     LOGGING = "Logging"
 
 
-def _in(group: Group, unit: str = "", flags: tuple[str, ...] = ()) -> dict[str, JsonValue]:
-    """What pydantic has no place for; ``flags`` are further names on the command line, without dashes."""
-    return {"group": group, "unit": unit, "flags": list(flags)}
+def _in(group: Group, unit: str = "", flags: tuple[str, ...] = (), variable: str = "") -> dict[str, JsonValue]:
+    """What pydantic has no place for.
+
+    ``flags`` are further names on the command line, without dashes; ``variable`` is the one of reswhis 0.1.
+    """
+    return {"group": group, "unit": unit, "flags": list(flags), "variable": variable}
 
 
 class Settings(BaseSettings):
@@ -77,14 +80,14 @@ class Settings(BaseSettings):
         "auto",
         min_length=1,
         description="Recogniser; auto is the best one that this machine can run.",
-        json_schema_extra=_in(Group.MODEL),
+        json_schema_extra=_in(Group.MODEL, variable="BACKEND"),
     )
     model: str = Field(
         "auto",
         min_length=1,
         description="Size (tiny, base, small, medium, large-v3, large-v3-turbo ...), hub id or local directory; "
         "auto is the best that keeps up.",
-        json_schema_extra=_in(Group.MODEL),
+        json_schema_extra=_in(Group.MODEL, variable="MODEL_SIZE"),
     )
     model_dir: Path | None = Field(
         None, description="Local directory of a model; wins over model.", json_schema_extra=_in(Group.MODEL)
@@ -97,7 +100,7 @@ class Settings(BaseSettings):
     language: str = Field(
         "auto",
         description="What is spoken: a code such as de, or an English name; auto detects it once per session.",
-        json_schema_extra=_in(Group.MODEL, flags=("lan",)),
+        json_schema_extra=_in(Group.MODEL, flags=("lan",), variable="LANGUAGE"),
     )
     task: Literal["transcribe", "translate"] = Field(
         "transcribe",
@@ -140,7 +143,7 @@ class Settings(BaseSettings):
         ge=0.1,
         le=15,
         description="New audio before a decode: smaller shows words sooner and costs more decodes.",
-        json_schema_extra=_in(Group.STREAMING, "seconds", ("min-chunk-size",)),
+        json_schema_extra=_in(Group.STREAMING, "seconds", ("min-chunk-size",), "MINIMUM_CHUNK_SIZE"),
     )
     policy: Literal["local-agreement", "alignatt", "endpoint"] = Field(
         "local-agreement",
@@ -216,12 +219,12 @@ class Settings(BaseSettings):
     use_voice_activity_controller: bool = Field(
         True,
         description="End an utterance when the speaker pauses; without, only the client ends one.",
-        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vac",)),
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vac",), variable="USE_VOICE_ACTIVITY_CONTROLLER"),
     )
     use_voice_activity_detection: bool = Field(
         False,
         description="Leave silences of two seconds and more out of what the recogniser hears of an utterance.",
-        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vad",)),
+        json_schema_extra=_in(Group.VOICE_ACTIVITY, flags=("vad",), variable="USE_VOICE_ACTIVITY_DETECTION"),
     )
     vad_threshold: float = Field(
         0.5,

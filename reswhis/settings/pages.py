@@ -30,7 +30,7 @@ def _row(setting: Setting) -> str:
     off = [f"`--no-{flag.removeprefix('--')}`" for flag in setting.flags[:1] if setting.kind is Kind.SWITCH]
     cells = (
         ", ".join([*(f"`{flag}`" for flag in setting.flags), *off]),
-        f"`{setting.variable}`",
+        ", ".join(f"`{variable}`" for variable in setting.variables),
         setting.unit,
         setting.span,
         f"`{setting.default}`" if setting.default else "",

@@ -6,6 +6,7 @@ come in as a mapping. Called by the command line and by ``reswhis.asgi``.
 
 from __future__ import annotations
 
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -22,9 +23,14 @@ from .catalogue import PREFIX, Kind, Setting, catalogue
 from .declaration import Settings
 from .names import nearest
 
+logger = logging.getLogger(__name__)
+
 CONFIG_VARIABLE = "RESWHIS_CONFIG"
 KUBERNETES = re.compile(r"RESWHIS_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)")
 """Set in every pod beside a service named reswhis, as is RESWHIS_PORT=tcp://…; nobody meant us."""
+GETTEXT = re.compile(r"C|POSIX|.*[_:.@].*")
+"""What ``LANGUAGE`` holds where it is gettext's, on many Linux desktops: ``en_US:en``. No language of ours looks so."""
+RATE_VARIABLE, RATE = "SAMPLING_RATE", "16000"
 SEE_HELP = "; reswhis --help lists all settings."
 
 
@@ -47,7 +53,7 @@ def from_sources(
     known = catalogue()
     path = file if file is not None else environ.get(CONFIG_VARIABLE, "").strip()
     given = _from_file(Path(path).expanduser(), known) if path else {}
-    given |= _from_environment(environ, known)
+    given |= _from_former_environment(environ, known) | _from_environment(environ, known)
     given |= {name: _Given(value, " or ".join(known[name].flags)) for name, value in (flags or {}).items()}
     values: dict[str, Any] = {name: one.value for name, one in given.items()}
     try:
@@ -67,6 +73,25 @@ def _from_environment(environ: Mapping[str, str], known: Mapping[str, Setting]) 
             raise ConfigurationError(f"unknown environment variable {variable}{hint}")
         setting = names[variable]
         if value.strip() or setting.is_secret:  # compose files fill what is not set with nothing
+            given[setting.name] = _Given(value, f"variable {variable}")
+    return given
+
+
+def _from_former_environment(environ: Mapping[str, str], known: Mapping[str, Setting]) -> dict[str, _Given]:
+    """The variables of reswhis 0.1, whose names are anyone's."""
+    rate = environ.get(RATE_VARIABLE, "").strip()
+    if rate not in ("", RATE):
+        raise ConfigurationError(
+            f"{RATE_VARIABLE} (variable) must be {RATE}: each client says the rate of its audio, "
+            "as in /ws/transcribe?sample_rate=48000."
+        )
+    given = {}
+    for setting in known.values():
+        variable = setting.former_variable
+        value = environ.get(variable, "").strip() if variable else ""
+        if variable == "LANGUAGE" and GETTEXT.fullmatch(value):
+            logger.warning("LANGUAGE=%s is gettext's and ignored: %s says what is spoken.", value, setting.variable)
+        elif value:
             given[setting.name] = _Given(value, f"variable {variable}")
     return given
 

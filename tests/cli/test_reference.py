@@ -17,7 +17,7 @@ def test_the_reference_page_is_that_of_this_version():
 def test_the_reference_names_every_setting_in_every_spelling():
     page = reference()
     for setting in catalogue().values():
-        assert all(f"`{name}`" in page for name in (*setting.flags, setting.variable)), setting.name
+        assert all(f"`{name}`" in page for name in (*setting.flags, *setting.variables)), setting.name
 
 
 def test_the_file_shown_on_the_page_is_accepted(tmp_path):

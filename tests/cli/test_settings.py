@@ -45,11 +45,11 @@ def test_a_variable_names_the_file_and_the_flag_wins_over_it(toml, tmp_path):
     assert load(["--config", str(other)], {"RESWHIS_CONFIG": path}).port == 2
 
 
-def test_unprefixed_variables_are_not_read(monkeypatch):
+def test_unprefixed_variables_but_those_of_reswhis_0_1_are_not_read(monkeypatch):
     monkeypatch.setenv("PORT", "1")
     monkeypatch.setenv("MODEL", "tiny")
     monkeypatch.setenv("RESWHIS_PORT", "1")
-    assert load([], {"PORT": "1", "HOST": "x", "LANGUAGE": "en_US:en"}) == Settings()
+    assert load([], {"PORT": "1", "HOST": "x", "MODEL": "tiny"}) == Settings()
 
 
 def test_no_file_is_read_unless_it_is_named(toml, tmp_path, monkeypatch):
