@@ -80,4 +80,5 @@ def _configured(settings: Settings) -> pages.Configured:
         device=settings.device,
         compute_type=settings.compute_type,
         policy=settings.policy,
+        key_required=bool(settings.api_key),
     )

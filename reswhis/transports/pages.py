@@ -1,14 +1,22 @@
-"""What can be asked over plain HTTP: what this server is, and whether it can serve."""
+"""What can be asked over plain HTTP: the web page, what this server is, and whether it can serve."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
+import reswhis
 from reswhis import __version__
 from reswhis.core.types import SAMPLE_RATE
 from reswhis.observability.health import State
 from reswhis.server.service import Service
+
+
+PACKAGE = Path(reswhis.__file__).parent
+WEB_CLIENT = "web_client.html"
 
 
 class Configured(BaseModel):
@@ -23,6 +31,7 @@ class Configured(BaseModel):
     device: str
     compute_type: str
     policy: str
+    key_required: bool = Field(description="whether a session wants an API key")
 
 
 class Info(Configured):
@@ -34,7 +43,7 @@ class Info(Configured):
     fallback_reason: str | None = Field(description="why the server has no Whisper model although none was refused")
     sessions: int
     max_sessions: int
-    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/info", "/health/live", "/health/ready"]
+    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/", "/info", "/health/live", "/health/ready"]
 
 
 class Live(BaseModel):
@@ -49,6 +58,11 @@ class Readiness(BaseModel):
 
 def router(service: Service, configured: Configured) -> APIRouter:
     pages = APIRouter()
+
+    @pages.get("/", include_in_schema=False)
+    @pages.head("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(web_client(), headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
 
     @pages.get("/info")
     @pages.head("/info", include_in_schema=False)
@@ -82,3 +96,9 @@ def router(service: Service, configured: Configured) -> APIRouter:
         return Readiness(status=health.state.value, message=health.message, progress=health.progress)
 
     return pages
+
+
+def web_client() -> Path:
+    """The page, where an installation has it or, in a checkout, where people look for it."""
+    installed = PACKAGE / WEB_CLIENT
+    return installed if installed.exists() else PACKAGE.parent / "clients" / WEB_CLIENT

@@ -5,6 +5,7 @@ That one says a word per second of speech, so what it must say is known.
 
 import asyncio
 import json
+from pathlib import Path
 
 import httpx
 import numpy as np
@@ -502,6 +503,7 @@ def test_info_has_the_predecessors_keys_and_types(fake):
     }  # fmt: skip
     assert {name: type(info[name]) for name in kinds} == kinds
     assert (info["backend"], info["state"], info["fallback_reason"]) == ("fake", "ready", None)
+    assert info["key_required"] is False
 
 
 def test_health_says_that_the_server_is_alive_and_ready(fake):
@@ -509,7 +511,13 @@ def test_health_says_that_the_server_is_alive_and_ready(fake):
     assert httpx.get(f"{fake.url}/health/ready").json()["status"] == "ready"
 
 
-@pytest.mark.parametrize("path", ["/info", "/health/live", "/health/ready"])
+def test_the_web_page_is_at_the_top_and_asked_for_anew_each_time(fake):
+    page = httpx.get(fake.url)
+    assert page.headers["content-type"].startswith("text/html") and page.headers["cache-control"] == "no-cache"
+    assert page.content == (Path(__file__).parents[2] / "clients" / "web_client.html").read_bytes()
+
+
+@pytest.mark.parametrize("path", ["/", "/info", "/health/live", "/health/ready"])
 def test_a_probe_may_ask_with_head(fake, path):
     answer = httpx.head(fake.url + path)
     assert (answer.status_code, answer.content) == (200, b"")
