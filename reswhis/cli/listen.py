@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from reswhis.core.errors import ConfigurationError
 from reswhis.core.types import samples
@@ -21,59 +20,84 @@ from reswhis.core.types import samples
 from .audio_file import read_audio
 
 if TYPE_CHECKING:
-    from reswhis.client.connection import Listener, Target
+    from reswhis.client.connection import Listener
     from reswhis.client.display import Display
-    from reswhis.client.session import Request
     from reswhis.client.source import Source
+    from reswhis.client.target import Target
+    from reswhis.client.view import View
 
 PATH = "/ws/transcribe"
 KEY_VARIABLE = "RESWHIS_API_KEY"
-INTERRUPTED = 130
-"""What shells call the end by Ctrl-C."""
+LOST, INTERRUPTED = 1, 130
+"""Exit codes; the second is what shells call the end by Ctrl-C."""
+EPILOG = (
+    "Ctrl-C ends the audio and waits for its last words, a second one does not.\n\n"
+    "Exit codes: 0 all that was said has been printed; 1 some of it is lost, or there is no server or no microphone;"
+    " 2 a wrong request; 130 ended at once by Ctrl-C; 141 nobody reads the output."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
     server = parser.add_argument_group("server")
-    server.add_argument("--host", default="127.0.0.1", help="name or address (default: 127.0.0.1)")
-    server.add_argument("--port", type=int, default=8000, help="(default: 8000)")
-    server.add_argument("--path", default=PATH, help=f"(default: {PATH})")
-    server.add_argument("--url", help="all of these in one, such as wss://example.org/ws/transcribe")
-    server.add_argument(
-        "--api-key", metavar="KEY", help=f"better in the variable {KEY_VARIABLE}: a command line can be seen by others"
-    )
-    audio = parser.add_argument_group("audio", "The microphone, unless a file is named.")
-    audio.add_argument("--simulate", type=Path, metavar="FILE", help="send an audio file as if it were being spoken")
+    server.add_argument("--host", default="127.0.0.1", help="name or address (127.0.0.1)")
+    server.add_argument("--port", type=int, default=8000, help="(8000)")
+    server.add_argument("--path", default=PATH, help=f"({PATH})")
+    server.add_argument("--url", help="instead of these: ws://HOST:PORT, or wss:// with TLS")
+    server.add_argument("--ca-file", type=Path, metavar="FILE", help="trust this certificate too (wss only)")
+    server.add_argument("--api-key", metavar="KEY", help=f"better in {KEY_VARIABLE}: a command line is seen")
+    audio = parser.add_argument_group("audio, of the microphone unless a file is named")
+    audio.add_argument("--simulate", type=Path, metavar="FILE", help="send a file as if it were being spoken")
     audio.add_argument(
-        "--speed", type=float, default=1.0, metavar="X", help="of the file: 1 is real time, 0 as fast as possible"
+        "--speed", type=float, default=1.0, metavar="X", help="of the file: 1 as spoken, 0 unlimited (1)"
     )
+    audio.add_argument("--list-devices", action="store_true", help="show the microphones and end")
+    audio.add_argument("--sound-device-id", metavar="ID", help="number, or part of the name, of a microphone")
     audio.add_argument(
-        "--chunk-duration", type=float, default=0.1, metavar="S", help="seconds of audio per message (default: 0.1)"
+        "--chunk-duration", type=float, default=0.1, metavar="S", help="seconds of audio per message, 0.01 to 2 (0.1)"
     )
-    audio.add_argument("--audio-encoding", choices=("pcm_s16le", "pcm_f32le"), default="pcm_s16le")
-    audio.add_argument("--sound-device-id", metavar="ID", help="number or part of the name of the microphone")
-    words = parser.add_argument_group("words")
-    words.add_argument("--language", "--lan", default="", help="code or English name of the language; auto detects it")
+    encodings = ("pcm_s16le", "pcm_f32le")
+    audio.add_argument(
+        "--audio-encoding", choices=encodings, default=encodings[0], metavar="NAME", help=f"{' or '.join(encodings)}"
+    )
+    words = parser.add_argument_group("recognition")
+    words.add_argument("--language", "--lan", default="", metavar="NAME", help="code or English name; auto detects it")
     words.add_argument("--model", default="", help="the model that the server must have")
-    words.add_argument("--prompt", default="", help="text as if said before, to set style and spelling")
-    words.add_argument("--live-preview", action="store_true", help="on a terminal, show also what may yet change")
+    words.add_argument("--prompt", default="", metavar="TEXT", help="as if said before: sets style and spelling")
+    output = parser.add_argument_group('output: a line "BEG END text" in ms per committed text, or')
+    output.add_argument("--all-updates", action="store_true", help="dashes, CONF text, INT tentative text, per update")
+    output.add_argument("--with-hypothesis", action="store_true", help="tentative text too; alone as --all-updates")
+    output.add_argument(
+        "--interactive", action="store_true", help="running text; a pause after a sentence ends the line"
+    )
+    output.add_argument(
+        "--live-preview",
+        action="store_true",
+        help="--interactive --with-hypothesis: tentative text is redrawn on a terminal, and left out elsewhere",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Return the exit code: 0 when all has been said, 1 when not. Raises ConfigurationError."""
-    from reswhis.client.connection import Listener
+    """Return the exit code. Raises ConfigurationError."""
     from reswhis.client.display import printable
     from reswhis.client.session import ListenError
+    from reswhis.client.view import View, can_redraw, make_display
 
-    target = _target(arguments)
-    display = _display(arguments)
     try:
-        source = _source(arguments, display.notice)
-        listener = Listener(target, _request(arguments, source), source, display)
+        if arguments.list_devices:
+            return _list_devices()
+        asked = _view(arguments)
+        is_too_much = asked is View.LIVE and not can_redraw(sys.stdout, os.environ.get("TERM", ""))
+        view = View.RUNNING if is_too_much else asked
+        display = make_display(view, sys.stdout, sys.stderr)
+        if is_too_much:
+            display.notice("this output cannot be redrawn: text that may yet change is left out")
+        listener = _listener(arguments, view, display)
         with display:
             asyncio.run(_run(listener, display))
     except ListenError as error:
         print(printable(f"reswhis listen: {error}"), file=sys.stderr)
-        return 1
+        return LOST
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
@@ -115,76 +139,96 @@ def _signals(interrupt: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _list_devices() -> int:
+    from reswhis.client.display import printable
+    from reswhis.client.session import ListenError
+    from reswhis.client.sound import device_table, input_devices, sound_library
+
+    devices = input_devices(sound_library())
+    if not devices:
+        raise ListenError("There is no microphone here.")
+    for row in device_table(devices).splitlines():
+        print(printable(row))
+    return 0
+
+
 # From arguments to parts.
 
 
+def _view(arguments: argparse.Namespace) -> View:
+    """Raises ConfigurationError."""
+    from reswhis.client.view import View
+
+    interactive = arguments.interactive or arguments.live_preview
+    with_hypothesis = arguments.with_hypothesis or arguments.live_preview
+    if arguments.all_updates and interactive:
+        raise ConfigurationError(
+            "--all-updates shows each update by itself, --interactive and --live-preview one running text: give one."
+        )
+    if interactive:
+        return View.LIVE if with_hypothesis else View.RUNNING
+    return View.UPDATES if with_hypothesis or arguments.all_updates else View.LINES
+
+
+def _listener(arguments: argparse.Namespace, view: View, display: Display) -> Listener:
+    from reswhis.audio.pcm import AudioFormat
+    from reswhis.client.connection import Listener
+    from reswhis.client.native import NativeSession
+    from reswhis.client.session import Request
+
+    target = _target(arguments)
+    source, greeting = _source(arguments, display.notice)
+    request = Request(
+        AudioFormat(arguments.audio_encoding, source.sample_rate, source.channels),
+        language=arguments.language,
+        model=arguments.model,
+        prompt=arguments.prompt,
+        partials=view.wants_partials,
+    )
+    return Listener(target, NativeSession(request), source, display, greeting=greeting)
+
+
 def _target(arguments: argparse.Namespace) -> Target:
-    from reswhis.client.connection import Target
+    from reswhis.client.target import Target, trust
 
     # The server reads the same variable, and takes several keys there.
     key = arguments.api_key if arguments.api_key is not None else os.environ.get(KEY_VARIABLE, "").split(",")[0]
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError("The API key has characters that no key has.")
-    return Target(url_of(arguments), key)
+    target = Target(url_of(arguments), key)
+    if arguments.ca_file is None:
+        return target
+    if not target.is_secure:
+        raise ConfigurationError(f"--ca-file is for a server with TLS, whose --url begins with wss: not {target.url}.")
+    return Target(target.url, key, trust(arguments.ca_file))
 
 
 def url_of(arguments: argparse.Namespace) -> str:
+    from reswhis.client.target import server_url
+
     if arguments.url is None:
         if not 1 <= arguments.port <= 65535:
             raise ConfigurationError("--port must be from 1 to 65535.")
         host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         return f"ws://{host}:{arguments.port}/{arguments.path.lstrip('/')}"
-    url: str = arguments.url
-    wrong = ConfigurationError(f"--url must be like ws://127.0.0.1:8000{PATH}, not {url!r}.")
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  # looking at it is how it is checked
-    except ValueError:
-        raise wrong from None
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    if scheme not in ("ws", "wss") or not parts.hostname:
-        raise wrong
-    return parts._replace(scheme=scheme, path=parts.path if parts.path.strip("/") else PATH, fragment="").geturl()
+    return server_url(arguments.url, PATH)
 
 
-def _request(arguments: argparse.Namespace, source: Source) -> Request:
-    from reswhis.audio.pcm import AudioFormat
-    from reswhis.client.session import Request
-
-    return Request(
-        AudioFormat(arguments.audio_encoding, source.sample_rate, source.channels),
-        language=arguments.language,
-        model=arguments.model,
-        prompt=arguments.prompt,
-        partials=_is_live(arguments),
-    )
-
-
-def _source(arguments: argparse.Namespace, notice: Callable[[str], None]) -> Source:
-    from reswhis.client.microphone import Microphone, sound_library
+def _source(arguments: argparse.Namespace, notice: Callable[[str], None]) -> tuple[Source, str]:
+    """And what to say when it is listened to."""
+    from reswhis.client.microphone import Microphone
+    from reswhis.client.sound import sound_library
     from reswhis.client.source import FileSource
 
-    if not 0.01 <= arguments.chunk_duration <= 5:
-        raise ConfigurationError("--chunk-duration must be from 0.01 to 5 seconds.")
+    if not 0.01 <= arguments.chunk_duration <= 2:
+        raise ConfigurationError("--chunk-duration must be from 0.01 to 2 seconds.")
     if not 0 <= arguments.speed <= 1000:
         raise ConfigurationError("--speed must be from 0 to 1000.")
-    if arguments.simulate is None:
-        device = arguments.sound_device_id
-        return Microphone(sound_library(), int(device) if device and device.isdecimal() else device, notice)
-    return FileSource(read_audio(arguments.simulate), piece=samples(arguments.chunk_duration), speed=arguments.speed)
-
-
-def _is_live(arguments: argparse.Namespace) -> bool:
-    return bool(arguments.live_preview) and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def _display(arguments: argparse.Namespace) -> Display:
-    from reswhis.client.display import LiveDisplay, PlainDisplay
-
-    greeting = "" if arguments.simulate is not None else "Listening: speak now, Ctrl-C ends."
-    if not _is_live(arguments):
-        return PlainDisplay(sys.stdout, sys.stderr, greeting=greeting)
-    from rich.console import Console
-
-    return LiveDisplay(Console(file=sys.stdout, highlight=False), greeting=greeting)
+    if arguments.simulate is not None:
+        audio = read_audio(arguments.simulate)
+        return FileSource(audio, piece=samples(arguments.chunk_duration), speed=arguments.speed), ""
+    asked = arguments.sound_device_id
+    device = int(asked) if asked and asked.isdecimal() else asked
+    microphone = Microphone(sound_library(), device, notice, block_s=arguments.chunk_duration)
+    return microphone, f"Listening to {microphone.name}: speak now, Ctrl-C ends."

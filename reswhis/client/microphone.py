@@ -4,75 +4,59 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager
-from typing import Any, Protocol, cast
+from dataclasses import dataclass
 
 import numpy as np
 
 from reswhis.core.types import SAMPLE_RATE, Samples
 
 from .session import ListenError
+from .sound import Device, SoundLibrary, input_devices
 
 BLOCK_S = 0.1
-MAX_WAITING = 1200
-"""Blocks of audio that wait to be sent: two minutes."""
-NO_PACKAGE = "The microphone needs the package sounddevice: pip install 'reswhis[mic]', or send a file with --simulate."
-NO_PORTAUDIO = (
-    "The microphone needs the PortAudio library, which is not there: install it"
-    " (Debian and Ubuntu: sudo apt install libportaudio2), or send a file with --simulate."
-)
-
-Device = int | str | None
-Callback = Callable[[memoryview, int, object, object], None]
-"""A block's bytes, its frames, its time, and whether audio is missing before it."""
+MAX_WAITING_S = 120.0
+"""Seconds of audio that wait to be sent."""
+WHERE_TO_LOOK = "`reswhis listen --list-devices` shows what there is"
 
 
-class SoundLibrary(Protocol):
-    """sounddevice, as far as it is used here."""
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the device and the server both take."""
 
-    PortAudioError: type[Exception]
-
-    def query_devices(self, device: Device, kind: str) -> dict[str, Any]: ...
-
-    def check_input_settings(self, *, device: Device, channels: int, dtype: str, samplerate: int) -> None: ...
-
-    def RawInputStream(
-        self,
-        *,
-        device: Device,
-        channels: int,
-        dtype: str,
-        samplerate: int,
-        blocksize: int,
-        callback: Callback,
-        finished_callback: Callable[[], None],
-    ) -> AbstractContextManager[object]: ...
-
-
-def sound_library() -> SoundLibrary:
-    """Raises ListenError if it cannot be had."""
-    try:
-        import sounddevice
-    except ImportError:
-        raise ListenError(NO_PACKAGE) from None
-    except OSError:  # its own way to say that it found no PortAudio
-        raise ListenError(NO_PORTAUDIO) from None
-    return cast(SoundLibrary, sounddevice)
+    device: int
+    name: str
+    sample_rate: int
+    channels: int
 
 
 class Microphone:
     """Records from the first call of :meth:`pieces` until :meth:`stop`; keeps two minutes that nobody takes."""
 
-    def __init__(self, library: SoundLibrary, device: Device, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, library: SoundLibrary, device: Device, notice: Callable[[str], None], *, block_s: float = BLOCK_S
+    ) -> None:
         """Raises ListenError if there is no such device, or none that records at a rate the server takes."""
         self._library = library
-        self._device = device
+        self._settings = _settings(library, device, notice)
+        self._block = round(block_s * self._settings.sample_rate)
+        self._max_waiting = max(1, round(MAX_WAITING_S / block_s))
         self._notice = notice
-        self.sample_rate, self.channels = _settings(library, device)
         self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._error: str | None = None
         self._ended = False
         self._noticed = False
+
+    @property
+    def name(self) -> str:
+        return self._settings.name
+
+    @property
+    def sample_rate(self) -> int:
+        return self._settings.sample_rate
+
+    @property
+    def channels(self) -> int:
+        return self._settings.channels
 
     async def pieces(self) -> AsyncGenerator[Samples, None]:
         loop = asyncio.get_running_loop()
@@ -86,11 +70,11 @@ class Microphone:
 
         try:
             with self._library.RawInputStream(
-                device=self._device,
+                device=self._settings.device,
                 channels=self.channels,
                 dtype="int16",
                 samplerate=self.sample_rate,
-                blocksize=round(BLOCK_S * self.sample_rate),
+                blocksize=self._block,
                 callback=record,
                 finished_callback=finished,
             ):
@@ -110,8 +94,8 @@ class Microphone:
         if overflowed and not self._noticed:
             self._noticed = True
             self._notice("the computer was too slow for the microphone: some audio is missing")
-        if self._blocks.qsize() >= MAX_WAITING:
-            self._end(f"The server is {MAX_WAITING * BLOCK_S:.0f} s behind the microphone.")
+        if self._blocks.qsize() >= self._max_waiting:
+            self._end(f"The server is {MAX_WAITING_S:.0f} s behind the microphone.")
         else:
             self._blocks.put_nowait(block)
 
@@ -121,14 +105,29 @@ class Microphone:
             self._blocks.put_nowait(None)
 
 
-def _settings(library: SoundLibrary, device: Device) -> tuple[int, int]:
-    """A sample rate and a number of channels that both the device and the server take."""
-    try:
-        found = library.query_devices(device, "input")
-    except (library.PortAudioError, ValueError):
-        named = "no microphone" if device is None else f"no microphone {device!r}"
-        raise ListenError(f"There is {named} here: send a file with --simulate.") from None
-    own = round(found["default_samplerate"])
+def _settings(library: SoundLibrary, device: Device, notice: Callable[[str], None]) -> Settings:
+    """Of the device that is asked for, else of the system's own or, where that does not record, of another."""
+    if device is not None:
+        try:
+            found = library.query_devices(device, "input")
+        except (library.PortAudioError, ValueError):
+            raise ListenError(f"There is no microphone {device!r} here, or more than one: {WHERE_TO_LOOK}.") from None
+        if (settings := _usable(library, found["index"], found["name"], found["default_samplerate"])) is None:
+            raise ListenError(f"The microphone {found['name']!r} records at no rate that the server takes.")
+        return settings
+    devices = sorted(input_devices(library), key=lambda each: not each.is_default)
+    for each in devices:
+        if (settings := _usable(library, each.id, each.name, each.sample_rate)) is not None:
+            if not each.is_default:
+                notice(f"the system's own microphone cannot be used: this is number {each.id}")
+            return settings
+    if not devices:
+        raise ListenError("There is no microphone here: send a file with --simulate.")
+    raise ListenError(f"No microphone here can be used; {WHERE_TO_LOOK}.")
+
+
+def _usable(library: SoundLibrary, device: int, name: str, own_rate: float) -> Settings | None:
+    own = round(own_rate)
     rates = dict.fromkeys((SAMPLE_RATE, own if 8_000 <= own <= 48_000 else 48_000, 48_000, 44_100))
     for channels in (1, 2):
         for rate in rates:
@@ -136,5 +135,5 @@ def _settings(library: SoundLibrary, device: Device) -> tuple[int, int]:
                 library.check_input_settings(device=device, channels=channels, dtype="int16", samplerate=rate)
             except (library.PortAudioError, ValueError):
                 continue
-            return rate, channels
-    raise ListenError(f"The microphone {found['name']!r} records at no rate that the server takes.")
+            return Settings(device, name, rate, channels)
+    return None

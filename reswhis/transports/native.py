@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import assert_never
 
 from reswhis.audio.pcm import AudioFormat
@@ -15,6 +15,7 @@ from reswhis.core.online import StreamOptions
 from reswhis.core.types import SAMPLE_RATE, Word
 
 from . import native_messages as messages
+from . import native_server_messages as told
 from .codec import (
     Audio,
     Close,
@@ -34,7 +35,7 @@ from .codec import (
     Rejected,
 )
 
-Json = Mapping[str, object]
+_write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 MAX_TEXT = 65_536
 """Characters of a text message: more than any that means something, few enough to be read on the event loop."""
@@ -63,7 +64,7 @@ class NativeCodec:
         self._session_id = session_id
         self._query = query
         self._defaults = defaults
-        self._asked = messages.Start()
+        self._asked = messages.Start(type="start")
         self._open = Open(AudioFormat(), defaults.config, defaults.options)
         self._options = defaults.options
         self._partials = True
@@ -214,122 +215,210 @@ class NativeCodec:
     # What the client is told.
 
     def encode(self, event: ev.Event | Notice, audio: int) -> list[Message]:
-        cleared = self._partial(()) if self._full and isinstance(event, ev.UtteranceEnded) else None
-        return [self._message(fields, audio) for fields in (cleared, self._fields(event)) if fields is not None]
+        now = _audio_ms(audio)
+        cleared = self._partial((), now) if self._full and isinstance(event, ev.UtteranceEnded) else None
+        return [_write(message) for message in (cleared, self._message(event, now)) if message is not None]
 
     def fail(self, code: str, message: str, param: str | None, audio: int) -> list[Message]:
-        fields = {"type": "error", "code": code, "message": message, "fatal": True}
-        return [self._message(fields if param is None else {**fields, "param": param}, audio)]
+        return [_write(self._error(code, message, param, _audio_ms(audio), fatal=True))]
 
     def close(self, error: str | None) -> Close:
         return Close(1000, "finished") if error is None else Close(CLOSE_CODES.get(error, 1008), error)
 
-    def _message(self, fields: Json, audio: int) -> str:
+    def _next(self) -> int:
+        """The number of a message: to be asked for in the order in which they are sent, and for no other."""
         self._seq += 1
-        numbered = {"type": fields["type"], "seq": self._seq, "audio_ms": audio * 1000 // SAMPLE_RATE}
-        return json.dumps({**numbered, **fields}, ensure_ascii=False, separators=(",", ":"))
+        return self._seq
 
-    def _fields(self, event: ev.Event | Notice) -> Json | None:
+    def _message(self, event: ev.Event | Notice, now: int) -> told.ServerMessage | None:
         """None: this client is not told."""
         match event:
             case ev.Committed():
-                return self._final(event)
+                return self._final(event, now) if self._full else self._plain_final(event, now)
             case ev.Closed(str(error)):
-                message = EXPLANATIONS.get(error, "the session has ended")
-                return {"type": "error", "code": error, "message": message, "fatal": True}
-            case ev.Closed():
-                return {"type": "finished", "finals": self._finals} if self._speaks_json else None
-            case ev.Flushed(id):
-                return None if id is None else {"type": "flushed", "id": json.loads(id)}
-            case Ready() | Configured() | Pong() | Rejected():
-                return self._notice(event) if self._speaks_json else None
-            case Nothing():
+                return self._error(error, EXPLANATIONS.get(error, "the session has ended"), None, now, fatal=True)
+            case ev.Flushed(str(id)):
+                return {"type": "flushed", "seq": self._next(), "audio_ms": now, "id": json.loads(id)}
+            case ev.Flushed() | Nothing():
                 return None
-            case ev.DecodeFailed(_, start, end, is_final):
-                if not self._speaks_json:
-                    return None
-                again = "" if is_final else "; it will be tried again"
-                message = f"a stretch of audio could not be decoded{again}"
-                span = {"start_ms": _ms(start), "end_ms": _ms(end)}
-                return {"type": "error", "code": "decode_failed", "message": message, "fatal": False, **span}
+            case ev.Closed() | ev.DecodeFailed() | Ready() | Configured() | Pong() | Rejected():
+                return self._answer(event, now) if self._speaks_json else None
             case _:
-                return self._progress(event) if self._full else None
+                return self._progress(event, now) if self._full else None
 
     def _progress(
         self,
         event: ev.SpeechStarted | ev.SpeechStopped | ev.Tentative | ev.UtteranceEnded
         | ev.LanguageDetected | ev.Suppressed | ev.Lagging,
-    ) -> Json | None:  # fmt: skip
+        now: int,
+    ) -> told.ServerMessage | None:  # fmt: skip
         match event:
-            case ev.SpeechStarted(_, at):
-                return {"type": "speech_start", "at_ms": _ms(at)}
-            case ev.SpeechStopped(utterance, at):
-                return {"type": "speech_end", "utterance": utterance, "at_ms": _ms(at)}
             case ev.Tentative(_, words):
-                return self._partial(words)
-            case ev.UtteranceEnded(utterance, text, start, end, language):
-                fields = {"start_ms": _ms(start), "end_ms": _ms(end), "text": text, "language": language}
-                return {"type": "utterance", "utterance": utterance, **fields}
+                return self._partial(words, now)
+            case ev.SpeechStarted(_, at):
+                return {"type": "speech_start", "seq": self._next(), "audio_ms": now, "at_ms": _ms(at)}
+            case ev.SpeechStopped(utterance, at):
+                return {
+                    "type": "speech_end",
+                    "seq": self._next(),
+                    "audio_ms": now,
+                    "utterance": utterance,
+                    "at_ms": _ms(at),
+                }
+            case ev.UtteranceEnded():
+                return self._utterance(event, now)
             case ev.LanguageDetected(language, probability):
-                return {"type": "language", "language": language, "probability": round(probability, 3)}
+                probability = round(probability, 3)
+                return {
+                    "type": "language",
+                    "seq": self._next(),
+                    "audio_ms": now,
+                    "language": language,
+                    "probability": probability,
+                }
             case ev.Suppressed(words, reason):
-                text = _text(words)
-                return {"type": "suppressed", "text": text, "reason": reason} if self._asked.diagnostics else None
+                return self._suppressed(words, reason, now) if self._asked.diagnostics else None
             case ev.Lagging(lag):
-                message = "the server is behind; nothing is lost"
-                return {"type": "warning", "code": "lagging", "message": message, "lag_ms": _ms(lag)}
+                return self._warning(lag, now)
             case _:
                 assert_never(event)
 
-    def _final(self, event: ev.Committed) -> Json:
+    def _answer(
+        self, event: ev.Closed | ev.DecodeFailed | Ready | Configured | Pong | Rejected, now: int
+    ) -> told.ServerMessage:
+        match event:
+            case ev.Closed():
+                return {"type": "finished", "seq": self._next(), "audio_ms": now, "finals": self._finals}
+            case ev.DecodeFailed():
+                return self._decode_failed(event, now)
+            case Ready():
+                return self._ready(event, now)
+            case Configured(options):
+                return {"type": "configured", "seq": self._next(), "audio_ms": now, **self._in_force(options)}
+            case Pong(id):
+                return {"type": "pong", "seq": self._next(), "audio_ms": now, "id": id}
+            case Rejected(code, message, param):
+                return self._error(code, message, param, now, fatal=False)
+            case _:
+                assert_never(event)
+
+    def _final(self, event: ev.Committed, now: int) -> told.Final:
         self._finals += 1
         self._shows_partial = False
-        start, end, text = event.words[0].start, event.words[-1].end, _text(event.words)
-        fields: dict[str, object] = {"type": "final", "id": self._finals}
-        if self._full:
-            fields |= {"start_ms": _ms(start), "end_ms": _ms(end), "text": text}
-            if self._asked.words:
-                fields["words"] = [_word(word) for word in event.words]
-        else:
-            fields |= {"from": round(start * 1000, 1), "to": round(end * 1000, 1), "content": text}
-        return {**fields, "utterance": event.utterance, "reason": event.reason.value}
+        final: told.Final = {
+            "type": "final",
+            "seq": self._next(),
+            "audio_ms": now,
+            "id": self._finals,
+            "start_ms": _ms(event.words[0].start),
+            "end_ms": _ms(event.words[-1].end),
+            "text": _text(event.words),
+            "words": [_word(word) for word in event.words] if self._asked.words else [],
+            "utterance": event.utterance,
+            "reason": event.reason.value,
+        }
+        if not self._asked.words:  # which have their place among the others
+            del final["words"]
+        return final
 
-    def _partial(self, words: Sequence[Word]) -> Json | None:
+    def _plain_final(self, event: ev.Committed, now: int) -> told.PlainFinal:
+        self._finals += 1
+        return {
+            "type": "final",
+            "seq": self._next(),
+            "audio_ms": now,
+            "id": self._finals,
+            "from": round(event.words[0].start * 1000, 1),
+            "to": round(event.words[-1].end * 1000, 1),
+            "content": _text(event.words),
+            "utterance": event.utterance,
+            "reason": event.reason.value,
+        }
+
+    def _partial(self, words: Sequence[Word], now: int) -> told.Partial | None:
         if not self._partials or not (words or self._shows_partial):
             return None
         self._shows_partial = bool(words)
-        span = {"start_ms": _ms(words[0].start), "end_ms": _ms(words[-1].end)} if words else {}
-        return {"type": "partial", **span, "text": _text(words)}
+        if not words:
+            return {"type": "partial", "seq": self._next(), "audio_ms": now, "text": ""}
+        return {
+            "type": "partial",
+            "seq": self._next(),
+            "audio_ms": now,
+            "start_ms": _ms(words[0].start),
+            "end_ms": _ms(words[-1].end),
+            "text": _text(words),
+        }
 
-    def _notice(self, notice: Ready | Configured | Pong | Rejected) -> Json:
-        match notice:
-            case Ready(session_id, audio, options):
-                limits = self._defaults.limits
-                return {
-                    "type": "ready",
-                    "session_id": session_id,
-                    "version": 1,
-                    "model": self._defaults.info.model,
-                    "audio": asdict(audio),
-                    **self._effective(options),
-                    "policy": self._open.config.policy.name,
-                    "limits": {
-                        "max_frame_bytes": limits.max_frame_bytes,
-                        "idle_timeout_s": limits.idle_timeout_s,
-                        "max_session_s": limits.max_session_s,
-                    },
-                }
-            case Configured(options):
-                return {"type": "configured", **self._effective(options)}
-            case Pong(id):
-                return {"type": "pong", "id": id}
-            case Rejected(code, message, param):
-                fields = {"type": "error", "code": code, "message": message, "fatal": False}
-                return fields if param is None else {**fields, "param": param}
-            case _:
-                assert_never(notice)
+    def _utterance(self, event: ev.UtteranceEnded, now: int) -> told.Utterance:
+        return {
+            "type": "utterance",
+            "seq": self._next(),
+            "audio_ms": now,
+            "utterance": event.utterance,
+            "start_ms": _ms(event.start),
+            "end_ms": _ms(event.end),
+            "text": event.text,
+            "language": event.language,
+        }
 
-    def _effective(self, options: StreamOptions) -> Json:
+    def _suppressed(self, words: Sequence[Word], reason: str, now: int) -> told.Suppressed:
+        return {"type": "suppressed", "seq": self._next(), "audio_ms": now, "text": _text(words), "reason": reason}
+
+    def _warning(self, lag: float, now: int) -> told.Warning:
+        return {
+            "type": "warning",
+            "seq": self._next(),
+            "audio_ms": now,
+            "code": "lagging",
+            "message": "the server is behind; nothing is lost",
+            "lag_ms": _ms(lag),
+        }
+
+    def _error(self, code: str, message: str, param: str | None, now: int, *, fatal: bool) -> told.Error:
+        error: told.Error = {
+            "type": "error",
+            "seq": self._next(),
+            "audio_ms": now,
+            "code": code,
+            "message": message,
+            "fatal": fatal,
+        }
+        if param is not None:
+            error["param"] = param
+        return error
+
+    def _decode_failed(self, event: ev.DecodeFailed, now: int) -> told.Error:
+        again = "" if event.is_final else "; it will be tried again"
+        message = f"a stretch of audio could not be decoded{again}"
+        error = self._error("decode_failed", message, None, now, fatal=False)
+        error |= {"start_ms": _ms(event.start), "end_ms": _ms(event.end), "lost": event.is_final}
+        return error
+
+    def _ready(self, ready: Ready, now: int) -> told.Ready:
+        limits = self._defaults.limits
+        return {
+            "type": "ready",
+            "seq": self._next(),
+            "audio_ms": now,
+            "session_id": ready.session_id,
+            "version": 1,
+            "model": self._defaults.info.model,
+            "audio": {
+                "encoding": ready.audio.encoding,
+                "sample_rate": ready.audio.sample_rate,
+                "channels": ready.audio.channels,
+            },
+            **self._in_force(ready.options),
+            "policy": self._open.config.policy.name,
+            "limits": {
+                "max_frame_bytes": limits.max_frame_bytes,
+                "idle_timeout_s": limits.idle_timeout_s,
+                "max_session_s": limits.max_session_s,
+            },
+        }
+
+    def _in_force(self, options: StreamOptions) -> told.InForce:
         return {
             "language": options.decode.language or "auto",
             "task": options.decode.task,
@@ -342,6 +431,10 @@ class NativeCodec:
         }
 
 
+def _audio_ms(samples: int) -> int:
+    return samples * 1000 // SAMPLE_RATE
+
+
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
 
@@ -350,7 +443,7 @@ def _text(words: Sequence[Word]) -> str:
     return "".join(word.text for word in words)
 
 
-def _word(word: Word) -> Json:
+def _word(word: Word) -> told.Word:
     return {
         "word": word.text,
         "start_ms": _ms(word.start),

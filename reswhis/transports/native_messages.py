@@ -1,6 +1,7 @@
 """What a client of the native protocol may send, field by field. No behaviour beyond validation.
 
-Unknown fields are refused, so that a misspelt one is not silently without effect.
+Unknown fields are refused, so that a misspelt one is not silently without effect. What the server
+says is in :mod:`.native_server_messages`.
 """
 
 from __future__ import annotations
@@ -9,83 +10,120 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
+from reswhis.audio.pcm import HIGHEST_RATE, LOWEST_RATE, SAMPLE_BYTES
 from reswhis.core.commit import POLICIES
 from reswhis.core.errors import ClientError
 
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 700.0 is an integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_WHOLE = BeforeValidator(_whole)
+"""After the range, which else would be no part of the schema."""
 Prompt = Annotated[str, Field(max_length=1000)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
-EndpointMs = Annotated[int, Field(ge=50, le=10_000)]
-Id = Annotated[str, Field(max_length=200)] | int | None
+EndpointMs = Annotated[int, Field(ge=50, le=10_000), _WHOLE]
+Id = Annotated[str, Field(max_length=200)] | Annotated[int, _WHOLE] | None
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class AudioFields(_Strict):
-    """Ranges are checked by :class:`reswhis.audio.pcm.AudioFormat`, which knows them."""
+# Checked by reswhis.audio.pcm.AudioFormat, with an error code of its own; here for the schema.
+_ENCODINGS = Field(description="How a sample is written.", json_schema_extra={"enum": [*SAMPLE_BYTES]})
+_RATES = Field(description="In Hz.", json_schema_extra={"minimum": LOWEST_RATE, "maximum": HIGHEST_RATE})
+_CHANNELS = Field(description="2 are mixed down.", json_schema_extra={"minimum": 1, "maximum": 2})
 
-    encoding: str = "pcm_s16le"
-    sample_rate: int = 16_000
-    channels: int = 1
+
+class AudioFields(_Strict):
+    """What the binary frames are."""
+
+    encoding: Annotated[str, _ENCODINGS] = "pcm_s16le"
+    sample_rate: Annotated[int, _RATES, _WHOLE] = 16_000
+    channels: Annotated[int, _CHANNELS, _WHOLE] = 1
 
 
 class _Changeable(_Strict):
-    """None: as it was. What a session may change while it runs."""
+    """What a session may change while it runs. None: as it was, to begin with as the server is configured."""
 
-    language: str | None = None
-    """Code or English name; ``auto``: detected."""
-    task: Literal["transcribe", "translate"] | None = None
-    prompt: Prompt | None = None
-    hotwords: Prompt | None = None
-    vad: bool | None = None
-    vad_threshold: Threshold | None = None
-    endpoint_ms: EndpointMs | None = None
-    partials: bool | None = None
+    language: Annotated[
+        str | None, Field(description="Code or English name of the language that is spoken; `auto`: detect it.")
+    ] = None
+    task: Annotated[Literal["transcribe", "translate"] | None, Field(description="`translate`: into English.")] = None
+    prompt: Annotated[Prompt | None, Field(description="Text that the recogniser takes for what was said before.")] = (
+        None
+    )
+    hotwords: Annotated[Prompt | None, Field(description="Words to be expected.")] = None
+    vad: Annotated[
+        bool | None, Field(description="False: silence does not end an utterance, only the client does.")
+    ] = None
+    vad_threshold: Annotated[
+        Threshold | None, Field(description="Probability of speech from which audio is speech.")
+    ] = None
+    endpoint_ms: Annotated[EndpointMs | None, Field(description="Milliseconds of silence that end an utterance.")] = (
+        None
+    )
+    partials: Annotated[bool | None, Field(description="Whether to send `partial`; yes unless it is false.")] = None
 
 
 class Start(_Changeable):
-    type: Literal["start"] = "start"
-    version: Annotated[int, Field(ge=1, le=1)] = 1
-    audio: AudioFields = AudioFields()
-    model: str = ""
-    policy: Literal[tuple(POLICIES)] | None = None  # type: ignore[valid-type]
-    words: bool = True
-    multilingual: bool | None = None
-    diagnostics: bool = False
+    """Switches to full mode. Comes before the first audio, at most once; answered by `ready`."""
+
+    type: Literal["start"]
+    version: Annotated[int, Field(ge=1, le=1, description="Of the protocol."), _WHOLE] = 1
+    audio: Annotated[AudioFields, Field(description="What the binary frames will be.")] = AudioFields()
+    model: Annotated[str, Field(description="The server's model; another is refused. Empty: whichever it has.")] = ""
+    policy: Annotated[
+        Literal[tuple(POLICIES)] | None,  # type: ignore[valid-type]
+        Field(description="When a word is final."),
+    ] = None
+    words: Annotated[bool, Field(description="Whether `final` has the times of its words.")] = True
+    multilingual: Annotated[bool | None, Field(description="Detect the language of every utterance.")] = None
+    diagnostics: Annotated[bool, Field(description="Whether to send `suppressed` as well.")] = False
 
 
 class Configure(_Changeable):
+    """Changes what it names, from now on; answered by `configured`."""
+
     type: Literal["configure"]
 
 
 class Flush(_Strict):
+    """All audio so far becomes final, and the stream goes on. Always answered by `flushed`, after all it caused."""
+
     type: Literal["flush"]
-    id: Id = None
+    id: Annotated[Id, Field(description="Comes back in `flushed`.")] = None
 
 
 class Finish(_Strict):
+    """No more audio will come; an empty binary frame says the same. Answered by `finished`, when all is decoded."""
+
     type: Literal["finish"]
 
 
 class Ping(_Strict):
+    """Shows that the client is there; answered by `pong`."""
+
     type: Literal["ping"]
-    id: Id = None
+    id: Annotated[Id, Field(description="Comes back in `pong`.")] = None
 
 
-ClientMessage = Start | Configure | Flush | Finish | Ping
-_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
+ClientMessage = Annotated[Start | Configure | Flush | Finish | Ping, Field(discriminator="type")]
+_MESSAGE: TypeAdapter[Start | Configure | Flush | Finish | Ping] = TypeAdapter(ClientMessage)
 
 AUDIO_FIELDS = tuple(AudioFields.model_fields)
 NOT_FIELDS = ("api_key",)
 
 
-def parse(text: str) -> ClientMessage:
-    """Raises ClientError."""
+def parse(text: str) -> Start | Configure | Flush | Finish | Ping:
+    """Raises ClientError. Strict, unlike a query: ``"700"`` is no number and ``1`` no truth value."""
     try:
-        return _MESSAGE.validate_json(text)
+        return _MESSAGE.validate_json(text, strict=True)
     except ValidationError as exc:
         raise _error(exc) from exc
 
@@ -103,7 +141,7 @@ def merged(first: Start, then: Start | Configure) -> Start:
     """What both ask for together, field by field."""
     fields, change = _said(first), _said(then)
     audio = {**fields.pop("audio", {}), **change.pop("audio", {})}
-    return Start.model_validate({**fields, **change, "audio": audio})
+    return Start.model_validate({**fields, **change, "type": "start", "audio": audio})
 
 
 def _said(message: Start | Configure) -> dict[str, Any]:
@@ -115,7 +153,7 @@ def parse_query(query: Mapping[str, str]) -> Start:
     fields = {name: value for name, value in query.items() if name not in NOT_FIELDS}
     audio = {name: fields.pop(name) for name in AUDIO_FIELDS if name in fields}
     try:
-        return Start.model_validate({**fields, "audio": audio})
+        return Start.model_validate({"type": "start", **fields, "audio": audio})
     except ValidationError as exc:
         raise _error(exc) from exc
 

@@ -1,6 +1,7 @@
 """A small WebSocket server that speaks the native protocol as a test's script says, and remembers its clients."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -70,7 +71,9 @@ Refuse = Callable[[int], Response | None]
 
 
 @asynccontextmanager
-async def scripted_server(script: Script, refuse: Refuse = lambda n: None) -> AsyncIterator[tuple[str, list[Visitor]]]:
+async def scripted_server(
+    script: Script, refuse: Refuse = lambda n: None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[str, list[Visitor]]]:
     """The server's URL and its visitors. ``refuse`` answers the n-th handshake, from 1, instead."""
     visitors: list[Visitor] = []
     handshakes = 0
@@ -84,9 +87,9 @@ async def scripted_server(script: Script, refuse: Refuse = lambda n: None) -> As
         visitors.append(Visitor(socket))
         await script(visitors[-1])
 
-    async with serve(serve_one, "127.0.0.1", 0, process_request=receive, close_timeout=0.2) as server:
+    async with serve(serve_one, "127.0.0.1", 0, process_request=receive, close_timeout=0.2, ssl=tls) as server:
         port = server.sockets[0].getsockname()[1]
-        yield f"ws://127.0.0.1:{port}/ws/transcribe", visitors
+        yield f"{'wss' if tls else 'ws'}://127.0.0.1:{port}/ws/transcribe", visitors
 
 
 def problem(status: HTTPStatus, message: str, **headers: str) -> Response:

@@ -10,10 +10,12 @@ import pytest
 from client.scripted_server import problem, scripted_server, transcribe
 
 from reswhis.audio.pcm import AudioFormat
-from reswhis.client.connection import Listener, Target
-from reswhis.client.display import PlainDisplay
+from reswhis.client.connection import Listener
+from reswhis.client.native import NativeSession
+from reswhis.client.plain_displays import LineDisplay
 from reswhis.client.session import ListenError, Request
 from reswhis.client.source import FileSource
+from reswhis.client.target import Target
 
 AUDIO = (np.arange(24_000) % 1000).astype(np.int16)
 PIECE = 1600
@@ -23,11 +25,13 @@ PLAIN = Request()
 class Run:
     """A listener and what it prints."""
 
-    def __init__(self, url, request=PLAIN, source=None, key="", patience_s=5.0):
+    def __init__(self, url, request=PLAIN, source=None, key="", greeting="", patience_s=5.0):
         self.out, self.remarks = io.StringIO(), io.StringIO()
         self.source = source or FileSource(AUDIO, piece=PIECE, speed=0)
-        display = PlainDisplay(self.out, self.remarks)
-        self.listener = Listener(Target(url, key), request, self.source, display, patience_s=patience_s)
+        session, display = NativeSession(request), LineDisplay(self.out, self.remarks)
+        self.listener = Listener(
+            Target(url, key), session, self.source, display, greeting=greeting, patience_s=patience_s
+        )
 
     async def fails(self) -> str:
         with pytest.raises(ListenError) as failure:
@@ -81,9 +85,9 @@ def test_a_text_is_printed_before_the_audio_ends():
             await printed.wait()
 
     async def work(url, visitors):
-        speaker, display = Speaker(AUDIO, piece=PIECE, speed=0), PlainDisplay(Out(), io.StringIO())
+        speaker, display = Speaker(AUDIO, piece=PIECE, speed=0), LineDisplay(Out(), io.StringIO())
         async with asyncio.timeout(5):
-            await Listener(Target(url), Request(), speaker, display).run()
+            await Listener(Target(url), NativeSession(Request()), speaker, display).run()
 
     visit(transcribe, work)
     assert printed.is_set()
@@ -147,12 +151,12 @@ def test_a_model_that_loads_is_waited_for():
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "loading the model", **{"Retry-After": "0"}) if n < 4 else None
 
     async def work(url, visitors):
-        run = Run(url)
+        run = Run(url, greeting="Speak now.")
         await run.listener.run()
         return run
 
     run = visit(transcribe, work, loading)
-    assert run.remarks.getvalue() == "waiting for the server: loading the model\n"
+    assert run.remarks.getvalue() == "waiting for the server: loading the model\nSpeak now.\n"
     assert run.out.getvalue().count("\n") == 3
 
 

@@ -4,17 +4,22 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 from client.scripted_server import problem, scripted_server, transcribe
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from reswhis.cli import main
+from reswhis.cli.announcement import AUTHORITY_PATH
+from reswhis.cli.certificate import make
 from reswhis.cli.parser import Parser
 from reswhis.core.errors import ConfigurationError
 
@@ -26,13 +31,13 @@ HAS_POSIX_SIGNALS = pytest.mark.skipif(os.name != "posix", reason="signals are s
 
 
 @contextmanager
-def serving(script, refuse=lambda n: None):
+def serving(script, refuse=lambda n: None, tls=None):
     """A scripted server in a thread, since the command has the main one to itself, as signals want it."""
     started, stopped = threading.Event(), asyncio.Event()
     found = []
 
     async def serve():
-        async with scripted_server(script, refuse) as (url, visitors):
+        async with scripted_server(script, refuse, tls) as (url, visitors):
             found.extend([url, visitors, asyncio.get_running_loop()])
             started.set()
             await stopped.wait()
@@ -66,11 +71,99 @@ def test_a_file_is_streamed_and_its_text_printed(capfd):
     assert visitor.audio_ms > 3000
 
 
-def test_where_no_terminal_is_a_preview_is_neither_shown_nor_asked_for(capfd):
+BLOCKS = """\
+--------------------
+INT  0000 0300 how do
+--------------------
+CONF 0000 0120 how
+INT  0120 0300 are
+--------------------
+CONF 0120 0250 are
+--------------------
+CONF 0250 1400 you?
+"""
+LEFT_OUT = "this output cannot be redrawn: text that may yet change is left out\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "out", "err", "partials"),
+    [
+        (["--all-updates"], BLOCKS, "", True),
+        (["--with-hypothesis"], BLOCKS, "", True),
+        (["--with-hypothesis", "--all_updates"], BLOCKS, "", True),
+        (["--interactive"], "how are you?\n", "", False),
+        (["--live-preview"], "how are you?\n", LEFT_OUT, False),
+        (["--interactive", "--with-hypothesis"], "how are you?\n", LEFT_OUT, False),
+    ],
+)
+def test_each_view_has_its_output_also_where_no_terminal_is(capfd, flags, out, err, partials):
     with serving(transcribe) as (url, visitors):
-        assert listen(url, "--speed", "0", "--live-preview") == 0
+        assert listen(url, "--speed", "0", *flags) == 0
+    assert capfd.readouterr() == (out, err)
+    assert visitors[0].start["partials"] is partials
+
+
+def test_a_reader_of_the_script_that_has_gone_is_not_worth_a_word():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with serving(transcribe) as (url, visitors):
+        script = subprocess.run(
+            [*SCRIPT, "--url", url, "--simulate", str(RECORDING), "--speed", "0"],
+            check=False,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    os.close(writer)
+    assert (script.returncode, script.stderr.decode(), len(visitors)) == (141, "", 1)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """A server's TLS, its own certificate, that of who signed it, and one that has nothing to do with it."""
+    directory = tmp_path_factory.mktemp("certificates")
+    now = datetime.now(UTC)
+    certificate, issuer, key = make(["127.0.0.1"], now)
+    _, other, _ = make(["127.0.0.1"], now)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    contents = {"server": [private, certificate], "own": [certificate], "authority": [issuer], "other": [other]}
+    for name, parts in contents.items():
+        pem = [part if isinstance(part, bytes) else part.public_bytes(Encoding.PEM) for part in parts]
+        (directory / f"{name}.pem").write_bytes(b"".join(pem))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(directory / "server.pem")
+    return tls, directory
+
+
+@pytest.mark.parametrize("name", ["authority", "own"])
+def test_a_servers_own_certificate_or_its_authoritys_is_trusted_when_named(capfd, authority, name):
+    tls, directory = authority
+    with serving(transcribe, tls=tls) as (url, _):
+        assert listen(url, "--speed", "0", "--ca-file", str(directory / f"{name}.pem")) == 0
     assert capfd.readouterr() == (LINES, "")
-    assert visitors[0].start["partials"] is False
+
+
+def test_what_keeps_a_server_from_being_trusted_is_told_with_the_way_out(capfd, authority):
+    tls, directory = authority
+    with serving(transcribe, tls=tls) as (url, visitors):
+        assert listen(url, "--ca-file", str(directory / "other.pem")) == 1
+        assert listen(url) == 1
+        assert listen(url.replace("127.0.0.1", "localhost"), "--ca-file", str(directory / "authority.pem")) == 1
+        assert listen(url.replace("wss", "ws")) == 1
+    out, err = capfd.readouterr()
+    unknown, untrusted, other_name, plain = err.splitlines()
+    place = url.removeprefix("wss://").removesuffix("/ws/transcribe")
+    assert f"The certificate of {url} is not trusted (" in unknown
+    assert f"--ca-file (`reswhis --https` gives it at https://{place}{AUTHORITY_PATH})." in untrusted
+    assert "The server's certificate is for another name than localhost" in other_name
+    assert plain.endswith("a server with --https is reached by --url wss://….")
+    assert (out, visitors) == ("", [])
+
+
+def test_a_server_without_tls_is_told_as_such(capfd):
+    with serving(transcribe) as (url, _):
+        assert listen(url.replace("ws", "wss", 1)) == 1
+    assert "does not speak TLS as it should (it hangs up); a server without --https" in capfd.readouterr().err
 
 
 @HAS_POSIX_SIGNALS
@@ -116,24 +209,31 @@ def test_ctrl_c_while_waiting_for_the_model_ends_at_once(capfd):
     assert capfd.readouterr() == ("", "waiting for the server: loading the model\n")
 
 
-@HAS_POSIX_SIGNALS
-def test_the_script_shows_the_preview_on_a_terminal(tmp_path):
-    import pty
-
-    ours, theirs = pty.openpty()
-    with serving(transcribe) as (url, visitors):
-        arguments = ("--url", url, "--simulate", str(RECORDING), "--speed", "0", "--live-preview")
-        environment = os.environ | {"TERM": "xterm", "RESWHIS_API_KEY": "secret, other"}
-        script = subprocess.run(
-            [*SCRIPT, *arguments], check=False, stdout=theirs, stderr=theirs, env=environment, timeout=60
-        )
-    os.close(theirs)
-    shown = os.read(ours, 65536).decode()
+@pytest.mark.skipif(os.name != "posix", reason="there are no such terminals")
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"TERM": "xterm"}, "how\x1b[2;36m are"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "how\x1b[2m are"),
+        ({"TERM": "dumb"}, "how are you?\r\n"),
+    ],
+)
+def test_on_a_terminal_the_preview_shows_what_may_yet_change_as_far_as_it_can(monkeypatch, environment, shown):
+    for name, value in ({"RESWHIS_API_KEY": "secret, other"} | environment).items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = os.openpty()
+    with (
+        os.fdopen(theirs, "w", encoding="utf-8") as terminal,
+        redirect_stdout(terminal),
+        redirect_stderr(terminal),
+        serving(transcribe) as (url, visitors),
+    ):
+        assert listen(url, "--speed", "0", "--live-preview") == 0
+        screen = os.read(ours, 65536).decode()
     os.close(ours)
-    assert script.returncode == 0
-    assert "how\x1b[2;36m are" in shown
-    assert "how are you?\r\n" in shown and "0000" not in shown
-    assert visitors[0].start["partials"] is True
+    assert shown in screen and "how are you?\r\n" in screen and "0000" not in screen
+    assert (environment["TERM"] == "dumb") == ("\x1b" not in screen) == (LEFT_OUT.strip() in screen)
+    assert visitors[0].start["partials"] is (environment["TERM"] != "dumb")
     assert visitors[0].socket.request.headers["Authorization"] == "Bearer secret"
 
 
@@ -153,12 +253,18 @@ def test_where_no_server_is_one_sentence_says_so(capfd):
         (["--simulate", "no/such.wav"], f"no file {Path('no/such.wav')}"),
         (["--simulate", str(ROOT / "pyproject.toml")], "is not audio"),
         (["--simulate", str(RECORDING), "--port", "0"], "--port must be from 1 to 65535"),
-        (["--simulate", str(RECORDING), "--chunk-duration", "60"], "--chunk-duration must be from 0.01 to 5"),
+        (["--simulate", str(RECORDING), "--chunk-duration", "60"], "--chunk-duration must be from 0.01 to 2"),
         (["--simulate", str(RECORDING), "--speed", "-1"], "--speed must be from 0"),
         (["--simulate", str(RECORDING), "--url", "localhost:8000"], "--url must be like ws://127.0.0.1:8000"),
         (["--simulate", str(RECORDING), "--url", "ws://[::1"], "--url must be like ws://127.0.0.1:8000"),
         (["--simulate", str(RECORDING), "--url", "ws://localhost:99999"], "--url must be like ws://127.0.0.1:8000"),
         (["--simulate", str(RECORDING), "--api-key", "a\nb"], "The API key"),
+        (["--all-updates", "--live-preview"], "--all-updates shows each update by itself"),
+        (["--all-updates", "--interactive"], "--all-updates shows each update by itself"),
+        (["--simulate", str(RECORDING), "--ca-file", "ca.pem"], "--ca-file is for a server with TLS"),
+        (["--url", "wss://a", "--ca-file", "no/such.pem"], f"--ca-file: {Path('no/such.pem')} cannot be read"),
+        (["--url", "wss://a", "--ca-file", str(ROOT / "README.md")], "README.md is no certificate in PEM form"),
+        (["--url", "wss://a", "--ca-file", str(ROOT / "tests")], "tests cannot be read"),
         (["--audio-encoding", "mp3"], "pcm_f32le"),
         (["--simulated", "x"], "--simulate"),
     ],

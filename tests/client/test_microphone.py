@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from reswhis.client.microphone import MAX_WAITING, Microphone
+from reswhis.client.microphone import BLOCK_S, MAX_WAITING_S, Microphone
 from reswhis.client.session import ListenError
+from reswhis.client.sound import device_table, input_devices
 
 
 class PortAudioError(Exception):
@@ -35,26 +36,49 @@ class Stream:
         self.settings["finished_callback"]()
 
 
+ONE = ((16_000, 1),)
+
+
 @dataclass
 class Sounds:
-    """A machine with one microphone, or with none."""
+    """A machine with a loudspeaker and these microphones, by what they take; their numbers are from 1 on."""
 
-    takes: tuple = ((16_000, 1),)
+    microphones: tuple = (ONE,)
     own_rate: float = 48_000.0
+    default: int = 1
     is_busy: bool = False
     PortAudioError: type = PortAudioError
     streams: list = field(default_factory=list)
 
-    def query_devices(self, device, kind):
-        if not self.takes:
+    def query_devices(self, device=None, kind=None):
+        names = ["loudspeaker", *(f"microphone {n}" for n in range(1, len(self.microphones) + 1))]
+        found = [
+            {
+                "index": index,
+                "name": name,
+                "hostapi": 0,
+                "max_input_channels": 2 * (index > 0),
+                "default_samplerate": self.own_rate,
+            }
+            for index, name in enumerate(names)
+        ]
+        if kind is None:
+            return found
+        if device is None and not self.default:
             raise PortAudioError("Error querying device -1")
-        if device == "gone":
-            raise ValueError("No input device matching 'gone'")
-        return {"name": "a microphone", "default_samplerate": self.own_rate}
+        if isinstance(device, str):
+            matching = [index for index, name in enumerate(names) if device in name]
+            if len(matching) != 1:
+                raise ValueError(f"{len(matching)} input devices for {device!r}")
+            [device] = matching
+        return found[self.default if device is None else device]
+
+    def query_hostapis(self, index):
+        return {"name": "ALSA"}
 
     def check_input_settings(self, *, device, channels, dtype, samplerate):
         assert dtype == "int16"
-        if (samplerate, channels) not in self.takes:
+        if (samplerate, channels) not in self.microphones[device - 1]:
             raise PortAudioError("Invalid sample rate")
 
     def RawInputStream(self, **settings):
@@ -64,12 +88,12 @@ class Sounds:
         return self.streams[-1]
 
 
-def listen(sounds, act):
+def listen(sounds, act, device=None):
     """What a microphone gives while ``act(stream, microphone)`` happens to it, and what it remarks."""
     remarks = []
 
     async def run():
-        microphone = Microphone(sounds, None, remarks.append)
+        microphone = Microphone(sounds, device, remarks.append)
         pieces = microphone.pieces()
         first = asyncio.create_task(anext(pieces))
         await asyncio.sleep(0)
@@ -97,11 +121,54 @@ def listen(sounds, act):
     ],
 )
 def test_the_device_records_as_it_can(takes, own_rate, used):
-    sounds = Sounds(takes, own_rate)
+    sounds = Sounds((takes,), own_rate)
     microphone = Microphone(sounds, None, print)
     assert (microphone.sample_rate, microphone.channels) == used
     listen(sounds, lambda stream, microphone: microphone.stop())
     assert (sounds.streams[0].settings["samplerate"], sounds.streams[0].settings["channels"]) == used
+
+
+def test_a_block_is_as_long_as_asked_for():
+    sounds = Sounds()
+
+    async def record():
+        pieces = Microphone(sounds, None, print, block_s=0.5).pieces()
+        waiting = asyncio.create_task(anext(pieces))
+        await asyncio.sleep(0)
+        sounds.streams[0].record([1])
+        await waiting
+        await pieces.aclose()
+
+    asyncio.run(record())
+    assert sounds.streams[0].settings["blocksize"] == 8000
+
+
+def test_where_the_systems_own_does_not_record_another_is_used_and_told():
+    remarks = []
+    microphone = Microphone(Sounds(((), ONE)), None, remarks.append)
+    assert microphone.name == "microphone 2, ALSA"
+    assert remarks == ["the system's own microphone cannot be used: this is number 2"]
+    Microphone(Sounds((ONE, ONE), default=2), None, remarks.append)
+    assert len(remarks) == 1
+
+
+@pytest.mark.parametrize("device", [2, "phone 2"])
+def test_a_device_is_chosen_by_its_number_or_a_part_of_its_name(device):
+    sounds = Sounds((ONE, ((48_000, 1),)))
+    microphone = Microphone(sounds, device, print)
+    assert (microphone.name, microphone.sample_rate) == ("microphone 2", 48_000)
+    listen(sounds, lambda stream, _: stream.break_down(), device)
+    assert sounds.streams[0].settings["device"] == 2
+
+
+def test_the_list_of_devices_has_what_records_and_marks_what_is_used():
+    assert device_table(input_devices(Sounds((ONE, ONE), default=2))) == (
+        "   id  channels       rate  name\n"
+        "    1         2   48000 Hz  microphone 1, ALSA\n"
+        "*   2         2   48000 Hz  microphone 2, ALSA\n"
+        "* is used unless --sound-device-id says otherwise: give it the id, or a part of the name."
+    )
+    assert input_devices(Sounds((), default=0)) == []
 
 
 def test_what_was_recorded_before_the_stop_is_given_and_nothing_after():
@@ -137,12 +204,14 @@ def test_audio_that_the_computer_missed_is_remarked_once():
 
 
 def test_audio_that_nobody_takes_ends_at_a_bound():
+    most = round(MAX_WAITING_S / BLOCK_S)
+
     def act(stream, microphone):
-        for n in range(MAX_WAITING + 100):
+        for n in range(most + 100):
             stream.record([n % 1000])
 
     pieces, error, _ = listen(Sounds(), act)
-    assert len(pieces) == MAX_WAITING
+    assert len(pieces) == most
     assert error == "The server is 120 s behind the microphone."
 
 
@@ -158,9 +227,11 @@ def test_a_busy_device_is_told_in_a_sentence():
 @pytest.mark.parametrize(
     ("sounds", "device", "sentence"),
     [
-        (Sounds(takes=()), None, "There is no microphone here"),
-        (Sounds(), "gone", "There is no microphone 'gone' here"),
-        (Sounds(takes=((96_000, 1),)), None, "'a microphone' records at no rate that the server takes"),
+        (Sounds((), default=0), None, "There is no microphone here"),
+        (Sounds(), "gone", "There is no microphone 'gone' here, or more than one: .*--list-devices"),
+        (Sounds((ONE, ONE)), "micro", "There is no microphone 'micro' here, or more than one: .*--list-devices"),
+        (Sounds((((96_000, 1),),)), 1, "'microphone 1' records at no rate that the server takes"),
+        (Sounds((((96_000, 1),), ()), default=0), None, "No microphone here can be used; .*--list-devices"),
     ],
 )
 def test_a_device_that_cannot_be_used_is_told_in_a_sentence(sounds, device, sentence):
@@ -171,14 +242,14 @@ def test_a_device_that_cannot_be_used_is_told_in_a_sentence(sounds, device, sent
 @pytest.mark.parametrize(
     ("module", "sentence"),
     [
-        ("raise ImportError('no sounddevice')", "needs the package sounddevice: pip install 'reswhis[mic]'"),
-        ("raise OSError('PortAudio library not found')", "needs the PortAudio library"),
+        ("raise ImportError('no sounddevice')", "needs the package sounddevice: install it (uv sync --extra mic)"),
+        ("raise OSError('PortAudio library not found')", "(Debian and Ubuntu: sudo apt install libportaudio2)"),
     ],
 )
 def test_a_library_that_is_missing_is_told_in_a_sentence(tmp_path, module, sentence):
     (tmp_path / "sounddevice.py").write_text(module)
     run = subprocess.run(
-        [sys.executable, "-c", "from reswhis.client.microphone import sound_library; sound_library()"],
+        [sys.executable, "-c", "from reswhis.client.sound import sound_library; sound_library()"],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         check=False,
         capture_output=True,

@@ -28,6 +28,7 @@ def test_a_window_that_fails_twice_is_told_with_its_span_and_the_stream_goes_on(
     errors = client.of("error")
     assert errors and close == (1000, "finished")
     assert {(e["code"], e["fatal"]) for e in errors} == {("decode_failed", False)}
+    assert not any(e["lost"] for e in errors)  # of windows that were to be heard again
     assert all(0 <= e["start_ms"] < e["end_ms"] <= e["audio_ms"] for e in errors)
     assert len(client.text.split()) >= 8  # what a partial window missed, the next one heard
     assert server.text.count("Traceback") == 2 * len(errors)
@@ -51,6 +52,7 @@ def test_a_recogniser_that_always_fails_ends_no_session_and_is_loaded_again(star
     assert (seen, live, info) == ((503, "failed"), 200, "failed")
     assert client.text == "" and close == (1000, "finished")
     assert client.of("utterance") and client.of("error")[-1]["code"] == "decode_failed"
+    assert client.of("error")[-1]["lost"] is True
 
 
 def test_while_the_model_is_loaded_the_port_answers_and_a_stop_is_obeyed(start):

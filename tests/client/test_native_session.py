@@ -1,4 +1,4 @@
-"""The client's session: what the server's messages mean to it."""
+"""The client's session of the native protocol: what the server's messages mean to it."""
 
 import json
 
@@ -6,17 +6,8 @@ import numpy as np
 import pytest
 
 from reswhis.audio.pcm import AudioFormat
-from reswhis.client.session import (
-    ClientSession,
-    Finished,
-    Line,
-    ListenError,
-    Notice,
-    Pause,
-    Preview,
-    Ready,
-    Request,
-)
+from reswhis.client.native import NativeSession
+from reswhis.client.session import Finished, Line, ListenError, Notice, Pause, Preview, Request
 
 SECOND = np.zeros(16_000, np.int16)
 PLAIN = Request()
@@ -26,10 +17,10 @@ class Talk:
     """A session and the numbered messages of its server."""
 
     def __init__(self, request: Request = PLAIN, *, ready: bool = True) -> None:
-        self.session = ClientSession(request)
+        self.session = NativeSession(request)
         self.seq = 0
         if ready:
-            assert self.hear("ready", model="tiny") == [Ready("tiny")]
+            assert self.hear("ready", model="tiny") == [] and self.session.ready
 
     def hear(self, type: str, *, audio_ms: int = 0, **fields: object) -> list:
         self.seq += 1
@@ -41,7 +32,7 @@ class Talk:
 
 def test_start_says_what_was_chosen_and_leaves_the_rest_to_the_server():
     audio = AudioFormat("pcm_f32le", 44_100, 2)
-    message = json.loads(Request(audio, language="de", partials=True).message())
+    message = json.loads(NativeSession(Request(audio, language="de", partials=True)).start())
     assert message["audio"] == {"encoding": "pcm_f32le", "sample_rate": 44_100, "channels": 2}
     assert message["language"] == "de" and message["partials"] is True
     assert not {"model", "prompt"} & set(message)
@@ -50,7 +41,7 @@ def test_start_says_what_was_chosen_and_leaves_the_rest_to_the_server():
 @pytest.mark.parametrize("encoding", ["pcm_s16le", "pcm_f32le"])
 def test_samples_arrive_as_they_were(encoding):
     samples = np.array([0, 1, -1, 32767, -32768], np.int16)
-    data = ClientSession(Request(AudioFormat(encoding))).audio(samples)
+    data = NativeSession(Request(AudioFormat(encoding))).audio(samples)
     back = np.frombuffer(data, "<i2") if encoding == "pcm_s16le" else np.frombuffer(data, "<f4") * 32768
     assert back.tolist() == samples.tolist()
 
@@ -63,9 +54,21 @@ def test_texts_in_a_row_are_the_transcript():
 
 def test_a_partial_is_a_preview_and_an_utterances_end_a_pause():
     talk = Talk()
-    assert talk.hear("partial", start_ms=0, end_ms=9, text=" how") == [Preview(" how")]
-    assert talk.hear("partial", text="") == [Preview("")]
+    assert talk.hear("partial", start_ms=0, end_ms=9, text=" how") == [Preview(0, 9, " how")]
+    assert talk.hear("partial", text="") == [Preview(0, 0, "")]
     assert talk.hear("utterance", utterance=1) == [Pause()]
+
+
+def test_a_partial_right_after_a_text_and_of_the_same_audio_is_of_the_same_update():
+    talk = Talk()
+    talk.final(" how", audio_ms=500)
+    assert talk.hear("partial", start_ms=10, end_ms=20, text=" are", audio_ms=500) == [Preview(10, 20, " are", True)]
+    talk.hear("partial", start_ms=10, end_ms=20, text=" art", audio_ms=500)
+    talk.final(" are", audio_ms=700)
+    assert talk.hear("partial", start_ms=20, end_ms=30, text=" you", audio_ms=800) == [Preview(20, 30, " you")]
+    talk.final(" you", audio_ms=900)
+    talk.hear("utterance", utterance=1, audio_ms=900)
+    assert talk.hear("partial", start_ms=20, end_ms=30, text=" I", audio_ms=900) == [Preview(20, 30, " I")]
 
 
 def test_finished_is_the_end_when_everything_has_arrived():
@@ -99,6 +102,16 @@ def test_an_end_that_nobody_asked_for_is_no_success():
         talk.hear("finished", audio_ms=1000, finals=0)
 
 
+def test_audio_that_is_decoded_no_more_is_told_at_once_and_at_the_end():
+    talk = Talk()
+    talk.session.finish()
+    failed = {"code": "decode_failed", "message": "not decoded", "fatal": False, "start_ms": 0, "end_ms": 1240}
+    assert talk.hear("error", **failed) == [Notice("not decoded: from 0.0 s to 1.2 s")]
+    assert talk.hear("error", **failed, lost=True) == [Notice("not decoded: from 0.0 s to 1.2 s")]
+    with pytest.raises(ListenError, match=r"missing is what was said from 0\.0 s to 1\.2 s\."):
+        talk.hear("finished", finals=0)
+
+
 def test_a_missing_message_is_noticed():
     talk = Talk()
     talk.seq += 2
@@ -130,11 +143,11 @@ def test_an_error_that_is_not_fatal_and_a_warning_are_remarks():
 @pytest.mark.parametrize("message", ["hello", "[]", "{}", '{"type": 5}', '{"from": 0, "to": 1, "content": "a"}', b"\0"])
 def test_what_is_no_message_of_ours_is_no_server_of_ours(message):
     with pytest.raises(ListenError, match="not a reswhis server"):
-        ClientSession(Request()).receive(message)
+        NativeSession(Request()).receive(message)
 
 
 def test_an_echo_is_no_server_of_ours():
-    session = ClientSession(Request())
+    session = NativeSession(Request())
     with pytest.raises(ListenError, match="does not speak"):
         session.receive(session.start())
 
