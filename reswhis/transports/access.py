@@ -21,6 +21,8 @@ class Access:
     """None: everyone who reaches the port."""
     allowed_origins: tuple[str, ...] = ()
     """Beside those of this machine, files opened from disk, and pages of this server's own address. ``*``: all."""
+    own_names: tuple[str, ...] = ()
+    """What this machine is called in its network, in lower case."""
 
     def knows(self, key: str | None) -> bool:
         if not self.api_keys:
@@ -32,8 +34,8 @@ class Access:
     def allows_origin(self, origin: str | None, host: str | None) -> bool:
         """``origin`` as a browser sends it, None from any other client; ``host``: the Host header.
 
-        A page's own server is trusted only under an IP address: a name could have been made to
-        point here by the page's author (DNS rebinding).
+        A page's own server is trusted only under an IP address or a name that is this machine's own: any other
+        could have been made to point here by the page's author (DNS rebinding).
         """
         if origin is None or origin in FROM_DISK or "*" in self.allowed_origins:
             return True
@@ -43,12 +45,15 @@ class Access:
         try:
             parts = urlsplit(origin)
             name = parts.hostname or ""
-            if name == "localhost" or name.endswith(".localhost"):
-                return True
-            address = ipaddress.ip_address(name)
-        except ValueError:  # a name, or no origin at all
+        except ValueError:  # no origin at all
             return False
-        return address.is_loopback or parts.netloc == (host or "").lower()
+        if name == "localhost" or name.endswith(".localhost"):
+            return True
+        is_here = parts.netloc == (host or "").lower()
+        try:
+            return ipaddress.ip_address(name).is_loopback or is_here
+        except ValueError:
+            return name in self.own_names and is_here
 
 
 def key_of(headers: Mapping[str, str], query: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:

@@ -14,9 +14,13 @@ from reswhis.core.types import SAMPLE_RATE
 from reswhis.observability.health import State
 from reswhis.server.service import Service
 
-
 PACKAGE = Path(reswhis.__file__).parent
 WEB_CLIENT = "web_client.html"
+PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "frame-ancestors 'none'",  # the rest of it is in the page, also where that is a file
+}
 
 
 class Configured(BaseModel):
@@ -62,7 +66,7 @@ def router(service: Service, configured: Configured) -> APIRouter:
     @pages.get("/", include_in_schema=False)
     @pages.head("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(web_client(), headers={"Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"})
+        return FileResponse(web_client(), headers=PAGE_HEADERS)
 
     @pages.get("/info")
     @pages.head("/info", include_in_schema=False)
