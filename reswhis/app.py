@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import gethostname
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -26,7 +27,12 @@ LOCAL_PAGES = r"null|file://|https?://(localhost|.*\.localhost|127\.\d+\.\d+\.\d
 
 
 def make_service(settings: Settings) -> Service:
-    return Service(backend_config(settings), limits(settings), workers=settings.workers)
+    return Service(
+        backend_config(settings),
+        limits(settings),
+        workers=settings.workers,
+        log_transcripts=settings.log_transcripts,
+    )
 
 
 def make_app(settings: Settings, service: Service) -> FastAPI:
@@ -66,7 +72,8 @@ def _lifespan(service: Service) -> Lifespan[FastAPI]:
 
 def _access(settings: Settings) -> Access:
     keys = tuple(key.get_secret_value() for key in settings.api_key)
-    return Access(keys, tuple(settings.allowed_origins))
+    name = gethostname().lower()
+    return Access(keys, tuple(settings.allowed_origins), (name, f"{name}.local"))
 
 
 def _configured(settings: Settings) -> pages.Configured:

@@ -42,16 +42,30 @@ def load(path: str | Path) -> FloatSamples:
 
 
 def _read(file: BinaryIO) -> FloatSamples | None:
-    import librosa
     import soundfile
 
     if not file.read(1):
         return np.empty(0, np.float32)
     file.seek(0)
     try:
+        with soundfile.SoundFile(file) as sound:
+            if sound.samplerate == SAMPLE_RATE:
+                audio: FloatSamples = sound.read(dtype="float32", always_2d=True).mean(axis=1)
+                return audio
+        file.seek(0)
+        return _resampled(file)
+    except soundfile.SoundFileError:
+        file.seek(0)
+        return _read_with_av(file)
+
+
+def _resampled(file: BinaryIO) -> FloatSamples | None:
+    import librosa  # three seconds, hence only where a rate has to be changed
+
+    try:
         # An open file: given a path, librosa would go on to look for programs that decode it.
         audio, _ = librosa.load(file, sr=SAMPLE_RATE, mono=True)
-    except (soundfile.SoundFileError, librosa.ParameterError):
+    except librosa.ParameterError:
         file.seek(0)
         return _read_with_av(file)
     loaded: FloatSamples = audio

@@ -20,7 +20,12 @@ from reswhis.observability.logs import set_up_logs
 from reswhis.server.service import Service
 from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config
+from reswhis.transports.certificate import router as certificate_router
 from reswhis.transports.uvicorn_socket import BoundedWebSocket
+
+from .announcement import AUTHORITY_PATH, Announcement, announcement
+from .tls import Tls
+from .tls import from_settings as tls_from_settings
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +39,8 @@ HANG_UP_S = 3.0
 """For the clients to answer the close, when every session has finished: cut off before, some would lose the end."""
 SHUTDOWN_S = 1
 """For what uvicorn still has to do after that."""
+HTTPS_PORT = 443
+"""The one that browsers leave out of an origin."""
 
 
 def run(settings: Settings) -> int:
@@ -43,19 +50,25 @@ def run(settings: Settings) -> int:
     except OSError as exc:
         raise ConfigurationError(f"The log file {settings.log_file} cannot be written: {exc.strerror}.") from exc
     selection.check(backend_config(settings))
+    tls = tls_from_settings(settings)
     listener = _listen(settings.host, settings.port)
     with listener:
+        bound, port = listener.getsockname()[:2]
         service = make_service(settings)
+        app = make_app(settings if tls is None else _trusting_own_pages(settings, tls, port), service)
+        if tls is not None and tls.authority is not None:
+            app.include_router(certificate_router(AUTHORITY_PATH, tls.authority))
         config = uvicorn.Config(
-            make_app(settings, service),
+            app,
             log_config=None,
             ws=BoundedWebSocket,
             ws_ping_interval=None,
             ws_max_size=WS_MAX_SIZE,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=SHUTDOWN_S,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         )
-        Server(config, service, _address(listener)).run(sockets=[listener])
+        Server(config, service, announcement(settings.host, bound, port, tls)).run(sockets=[listener])
     code = 0 if service.failure is None else CANNOT_START
     if service.at_work:
         _end_at_once(code)
@@ -65,10 +78,10 @@ def run(settings: Settings) -> int:
 class Server(uvicorn.Server):
     """uvicorn, but its first signal drains the sessions before any socket is closed."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, address: str) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, announcement: Announcement) -> None:
         super().__init__(config)
         self._service = service
-        self._address = address
+        self._announcement = announcement
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining: asyncio.Task[None] | None = None
         self._forced_by: int | None = None
@@ -79,7 +92,7 @@ class Server(uvicorn.Server):
         self._announcing = asyncio.create_task(self._announce())
 
     async def _announce(self) -> None:
-        logger.info("listening on %s", self._address)
+        self._announcement.say()
         await self._service.settled.wait()
         if self._service.failure is not None:
             self.should_exit = True
@@ -145,6 +158,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+def _trusting_own_pages(settings: Settings, tls: Tls, port: int) -> Settings:
+    """Pages that come from here under a name of the certificate may connect.
+
+    Over plain HTTP only those under an address may, since a name could be somebody else's, made to point here;
+    over TLS whoever has another's name has no certificate for it.
+    """
+    here = "" if port == HTTPS_PORT else f":{port}"
+    own = tuple(f"https://{name}{here}" for name in tls.names if ":" not in name and "*" not in name)
+    return settings.model_copy(update={"allowed_origins": (*settings.allowed_origins, *own)})

@@ -10,11 +10,13 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 FILE_BYTES, FILES = 10_000_000, 5
+TRANSCRIPTS = "reswhis.transcripts"
+"""The logger of what is said. Nothing is logged there unless the user asks for it."""
 PLAIN = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
 def set_up_logs(level: str, file: Path | None = None) -> None:
-    """Raises OSError if the file cannot be opened. Colours only on a terminal; transcripts are nowhere logged."""
+    """Raises OSError if the file cannot be opened. Colours only on a terminal."""
     console = Console(stderr=True)
     handler: logging.Handler
     if console.is_terminal:
@@ -30,5 +32,6 @@ def set_up_logs(level: str, file: Path | None = None) -> None:
         handlers.append(rotating)
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("reswhis").setLevel(level.upper())
+    logging.getLogger(TRANSCRIPTS).setLevel(logging.INFO)  # who asks for them gets them, whatever else is logged
     # Below this it logs every frame, transcripts and all, and addresses with the keys in their queries.
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

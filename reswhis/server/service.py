@@ -39,10 +39,13 @@ class Loaded:
 class Service:
     """Loads in the background from ``async with`` on, so that the port can answer meanwhile."""
 
-    def __init__(self, config: BackendConfig, limits: Limits, *, workers: int = 1) -> None:
+    def __init__(
+        self, config: BackendConfig, limits: Limits, *, workers: int = 1, log_transcripts: bool = False
+    ) -> None:
         self.limits = limits
         self._config = config
         self._workers = workers
+        self._log_transcripts = log_transcripts
         self._health = Health()
         self._loaded: Loaded | None = None
         self._stack = AsyncExitStack()
@@ -110,7 +113,7 @@ class Service:
             await self._stack.enter_async_context(engine)
             self._report("loading the model", None)
             await engine.started()
-            sessions = Sessions(self.limits, engine, vad)
+            sessions = Sessions(self.limits, engine, vad, log_transcripts=self._log_transcripts)
             self._stack.push_async_callback(sessions.aclose)
             self._loaded = Loaded(choice, engine, sessions)
             if self._health.state is State.LOADING:  # and not told to stop meanwhile

@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from reswhis.audio.pcm import AudioFormat
 from reswhis.audio.vad import SileroVAD
 from reswhis.core.errors import Overloaded
-from reswhis.core.events import Reason
+from reswhis.core.events import Reason, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
 from reswhis.engine.engine import Engine
+from reswhis.observability.logs import TRANSCRIPTS
 
 from .ear import ThreadedEar
 from .host import Host
@@ -67,8 +69,10 @@ class Place:
 class Sessions:
     """Open to new ones until :meth:`drain`."""
 
-    def __init__(self, limits: Limits, engine: Engine, vad: SileroVAD) -> None:
+    def __init__(self, limits: Limits, engine: Engine, vad: SileroVAD, *, log_transcripts: bool = False) -> None:
         self.limits = limits
+        self._log_transcripts = log_transcripts
+        self._begun = 0
         self._engine = engine
         self._vad = vad
         self._ears = ThreadPoolExecutor(EAR_THREADS, thread_name_prefix="ear")
@@ -92,7 +96,9 @@ class Sessions:
     def make_host(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
         session = OnlineASRProcessor(config, options)
         ear = ThreadedEar(audio_format, self._vad, self._ears)
-        return Host(session, self._engine, ear, max_backlog_s=self.limits.max_backlog_s)
+        self._begun += 1
+        log_utterance = partial(_log_utterance, self._begun) if self._log_transcripts else None
+        return Host(session, self._engine, ear, max_backlog_s=self.limits.max_backlog_s, log_utterance=log_utterance)
 
     def leave(self, place: Place) -> None:
         self._places.discard(place)
@@ -119,3 +125,11 @@ class Sessions:
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._ears.shutdown)
+
+
+def _log_utterance(session: int, utterance: UtteranceEnded) -> None:
+    if utterance.text:
+        text = " ".join(utterance.text.split())  # a line is an utterance, whatever a model makes of it
+        logging.getLogger(TRANSCRIPTS).info(
+            "session %d, %.1f to %.1f s: %s", session, utterance.start, utterance.end, text
+        )

@@ -101,6 +101,8 @@ def _setting(name: str, field: FieldInfo) -> Setting:
 def _kind(annotation: object) -> Kind:
     if annotation == Path | None:
         return Kind.PATH
+    if annotation == SecretStr | None:
+        return Kind.TEXT
     if get_origin(annotation) is Literal:
         return Kind.CHOICE
     if get_origin(annotation) is tuple:

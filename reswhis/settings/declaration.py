@@ -75,6 +75,28 @@ class Settings(BaseSettings):
         "machine; * is any. Several: repeat it, or separate by commas.",
         json_schema_extra=_in(Group.SERVER),
     )
+    https: bool = Field(
+        False,
+        description="Speak TLS with a certificate made for this machine, so that browsers elsewhere, as on a phone, "
+        "let the page use the microphone.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    ssl_certfile: Path | None = Field(
+        None,
+        description="Speak TLS with this certificate and those that vouch for it, in PEM form.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    ssl_keyfile: Path | None = Field(
+        None,
+        description="Private key of the certificate in PEM form, if it is not in the same file.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    ssl_keyfile_password: SecretStr | None = Field(
+        None,
+        description="Password of that key, if it has one. A command line is visible to other users of the machine: "
+        "better the variable.",
+        json_schema_extra=_in(Group.SERVER),
+    )
 
     backend: str = Field(
         "auto",
@@ -135,6 +157,12 @@ class Settings(BaseSettings):
         ge=1,
         le=20,
         description="Alternatives followed while decoding; 1 is greedy and fastest.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+
+    warmup_file: Path | None = Field(
+        None,
+        description="Taken for the sake of older scripts, and not read: the model warms up without a file.",
         json_schema_extra=_in(Group.MODEL),
     )
 
@@ -311,6 +339,11 @@ class Settings(BaseSettings):
     log_file: Path | None = Field(
         None, description="Log into this file too; it is rotated.", json_schema_extra=_in(Group.LOGGING)
     )
+    log_transcripts: bool = Field(
+        False,
+        description="Log what is said, too. Whoever can read the log can then read the conversations.",
+        json_schema_extra=_in(Group.LOGGING),
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -364,7 +397,7 @@ class Settings(BaseSettings):
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_origin(origin) for origin in value)
 
-    @field_validator("model_dir", "model_cache_dir", "log_file")
+    @field_validator("model_dir", "model_cache_dir", "log_file", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         """Only a shell expands ~, and only in some places."""
