@@ -21,22 +21,30 @@ from .parser import Parser
 
 WRONG_REQUEST, INTERRUPTED, NOBODY_READS = 2, 130, 141
 """Exit codes, as shells know them."""
+ASKED_BY_SHELL = "_ARGCOMPLETE"
+"""The variable that a shell sets to be told how a line may go on."""
 COMMANDS = {
     "serve": "start the server; what reswhis without a command does",
     "listen": "stream a file or the microphone to a server and print its text",
+    "transcribe": "write the text or the subtitles of files, as fast as it goes",
     "simulate": "transcribe a file as if it came live, without a server",
+    "completion": "print what makes a shell complete this command's flags",
 }
 
 
 class Command(Protocol):
     """What the module of a command has, but for ``serve``, which runs with the settings alone."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser, /) -> None: ...
+    def add_arguments(self, parser: Parser, /) -> None: ...
 
     def run(self, arguments: argparse.Namespace, /) -> int: ...
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    if ASKED_BY_SHELL in os.environ:
+        from .completion import complete
+
+        complete()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a word that the terminal cannot show must not end the program
@@ -73,10 +81,18 @@ def _run(argv: Sequence[str]) -> int:
             from . import listen
 
             return _run_command(listen, name, rest)
+        case "transcribe":
+            from . import transcribe
+
+            return _run_command(transcribe, name, rest)
         case "simulate":
             from . import simulate
 
             return _run_command(simulate, name, rest)
+        case "completion":
+            from . import completion
+
+            return _run_command(completion, name, rest)
         case _:
             raise ConfigurationError(f"unknown command {name}{nearest(name, COMMANDS, _others())}")
 
@@ -100,6 +116,6 @@ def _others() -> str:
 
 def _usage() -> str:
     lines = ["reswhis [COMMAND] [options]", "", "commands:"]
-    lines += [f"  {name:<10} {summary}" for name, summary in COMMANDS.items()]
+    lines += [f"  {name:<11} {summary}" for name, summary in COMMANDS.items()]
     lines += ["", "reswhis COMMAND --help says more. The options below are those of serve."]
     return "\n".join(lines)

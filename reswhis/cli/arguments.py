@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from reswhis import __version__
@@ -22,9 +23,16 @@ METAVARS = {
     Kind.LIST: "TEXT",
     Kind.TEXT: "TEXT",
 }
-EPILOG = (
+COMMON = {
+    "host", "port", "api_key", "https", "model", "language", "task", "device", "minimum_chunk_size", "policy",
+    "endpoint_ms", "max_sessions", "log_level", "log_file",
+}  # fmt: skip
+"""What ``--help`` shows; ``--help-all`` shows the others too."""
+SERVE_EPILOG = (
     "Every setting is also an environment variable (RESWHIS_PORT is --port) and a key of the file that --config "
-    "names (port = 9000). A flag wins over a variable, a variable over the file. In flags _ is as good as -."
+    "names (port = 9000). A flag wins over a variable, a variable over the file. In flags _ is as good as -.\n\n"
+    "Exit codes: 0 stopped by a signal, after every session had finished; 2 a wrong setting, a port that is taken, "
+    "or no model; 130 or 143 stopped at once by a second signal."
 )
 
 
@@ -38,13 +46,13 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> Settings:
 
 
 def serve_parser(prog: str = "reswhis", usage: str | None = None) -> Parser:
-    parser = Parser(prog, usage=usage, epilog=EPILOG)
-    parser.add_argument("--version", action="version", version=f"reswhis {__version__}")
+    parser = Parser(prog, usage=usage, epilog=SERVE_EPILOG)
+    parser.add_argument("--version", action="version", version=f"reswhis {__version__}", help="say which this is")
     add_settings(parser)
     return parser
 
 
-def add_settings(parser: argparse.ArgumentParser, groups: Collection[Group] = tuple(Group)) -> None:
+def add_settings(parser: Parser, groups: Collection[Group] = tuple(Group)) -> None:
     """Add the flags of these groups, and ``--config``.
 
     In the namespace they have the settings' names: a command calls its own arguments otherwise.
@@ -52,10 +60,12 @@ def add_settings(parser: argparse.ArgumentParser, groups: Collection[Group] = tu
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings (RESWHIS_CONFIG)")
     for group in Group:
         if group in groups:
-            section = parser.add_argument_group(group)
+            section = parser.add_full_group(group)
             for setting in catalogue().values():
                 if setting.group is group:
-                    _add(section, setting)
+                    action = _add(section, setting)
+                    if setting.name in COMMON:
+                        parser.show_briefly(action, _in_brief(setting))
 
 
 def settings_from(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
@@ -73,20 +83,28 @@ def settings_from(arguments: argparse.Namespace, environ: Mapping[str, str]) -> 
     return from_sources(environ, flags=flags, file=parsed["config"])
 
 
-def _add(section: argparse._ArgumentGroup, setting: Setting) -> None:
+def _add(section: argparse._ArgumentGroup, setting: Setting) -> argparse.Action:
     span = f"{setting.span} {setting.unit}".strip()
     about = "; ".join(filter(None, (span, setting.default and f"default {setting.default}")))
     meaning = (f"{setting.meaning} [{about}]" if about else setting.meaning).replace("%", "%%")
     suppress = argparse.SUPPRESS  # only what was given wins over the other sources
     if setting.kind is Kind.SWITCH:
         action = argparse.BooleanOptionalAction
-        section.add_argument(*setting.flags, dest=setting.name, action=action, default=suppress, help=meaning)
-    else:
-        section.add_argument(
-            *setting.flags,
-            dest=setting.name,
-            action="append" if setting.kind is Kind.LIST else "store",
-            metavar=METAVARS[setting.kind],
-            default=suppress,
-            help=meaning,
-        )
+        return section.add_argument(*setting.flags, dest=setting.name, action=action, default=suppress, help=meaning)
+    return section.add_argument(
+        *setting.flags,
+        dest=setting.name,
+        action="append" if setting.kind is Kind.LIST else "store",
+        metavar=METAVARS[setting.kind],
+        default=suppress,
+        help=meaning,
+    )
+
+
+def _in_brief(setting: Setting) -> str:
+    """The first clause of what it means, its choices or its unit, and its default."""
+    clause = re.split(r"[.;:](?= |$)", setting.meaning)[0]
+    about = setting.span if setting.kind is Kind.CHOICE else setting.unit
+    default = f"default {setting.default}" if setting.default and setting.kind is not Kind.SWITCH else ""
+    more = "; ".join(filter(None, (about, default)))
+    return f"{clause} [{more}]" if more else clause

@@ -15,6 +15,7 @@ from reswhis.settings import Group, Settings
 
 from .arguments import add_settings, settings_from
 from .audio_file import read_audio
+from .parser import Parser
 
 if TYPE_CHECKING:
     from reswhis.core.types import Samples, Word
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 GROUPS = (Group.MODEL, Group.STREAMING, Group.VOICE_ACTIVITY, Group.LOGGING)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("audio", type=Path, metavar="FILE", help="audio file")
     simulation = parser.add_argument_group(
         "simulation",
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--buffer-trimming", choices=("segment", "sentence"), help="accepted; trimming goes by words here"
     )
     add_settings(parser, GROUPS)
+    parser.epilog = (
+        "Exit codes: 0 all was decoded; 1 some of the audio was not, as it says; 2 a wrong request; 130 interrupted."
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,11 +1,15 @@
 """The command as people start it: processes of their own, hence few."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 
 import pytest
+
+from reswhis.cli import main
 
 HEAVY = {
     "numpy",
@@ -40,9 +44,33 @@ def test_help_lists_commands_and_flags_and_imports_nothing_heavy():
     )
     code, out, err = run("-c", script)
     assert code == 0
-    assert all(f"  {command} " in out for command in ("serve", "listen", "simulate"))
+    assert all(f"  {command} " in out for command in ("serve", "listen", "transcribe", "simulate", "completion"))
     assert "--port N" in out
     assert not HEAVY & set(err.split())
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["listen"], ["transcribe"], ["simulate"], ["completion"]])
+def test_the_help_of_each_command_fits_a_screen_and_says_the_exit_codes(command, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([*command, "--help"])
+    page = capsys.readouterr().out
+    assert len(page.splitlines()) <= 50
+    assert max(map(len, page.splitlines())) <= 80
+    assert "Exit codes: 0" in page
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_commands_flags_and_values():
+    lines = ["reswhis transc", "reswhis simulate --policy al"]
+    script = 'eval "$(reswhis completion bash)"\n'
+    for line in lines:
+        script += f"COMP_LINE='{line}' COMP_POINT={len(line)}; _python_argcomplete reswhis; echo ${{COMPREPLY[@]}}\n"
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", script], check=False, text=True, capture_output=True, env={**os.environ, "PATH": path}
+    )
+    assert done.stdout.splitlines() == ["transcribe", "alignatt"], done.stderr
 
 
 def test_the_module_runs_like_the_command_and_says_its_version():
@@ -56,6 +84,7 @@ def test_the_module_runs_like_the_command_and_says_its_version():
     [
         (["srve"], "reswhis: unknown command srve; did you mean serve?\n"),
         (["serve", "now"], "reswhis: unexpected argument now; reswhis serve --help says what there is.\n"),
+        (["--modle", "tiny"], "reswhis: unknown flag --modle; did you mean --model?\n"),
         (["--port", "x"], 'reswhis: port (--port) must be a whole number from 0 to 65535, not "x".\n'),
         (["listen", "--prot", "1"], "reswhis: unknown flag --prot; did you mean --port?\n"),
     ],

@@ -26,16 +26,16 @@ def test_the_file_shown_on_the_page_is_accepted(tmp_path):
     assert load(["--config", str(file)], {}).max_sessions == 20
 
 
-def test_the_help_says_of_every_setting_what_it_means_in_which_unit_and_its_default(monkeypatch):
+def test_the_help_of_all_flags_says_of_every_setting_what_it_means_in_which_unit_and_its_default(monkeypatch):
     monkeypatch.setenv("COLUMNS", "1000")  # unbroken lines
-    page = " ".join(serve_parser().format_help().split())
+    page = " ".join(serve_parser().format_help_all().split())
     for setting in catalogue().values():
         assert setting.meaning in page
         assert f"default {setting.default}]" in page or not setting.default
         assert f"[{setting.span} {setting.unit}" in page or not setting.unit
 
 
-def test_the_help_shows_settings_by_group():
-    page = serve_parser().format_help()
+def test_the_help_of_all_flags_shows_settings_by_group():
+    page = serve_parser().format_help_all()
     headings = ["Server:", "Model:", "Streaming:", "Voice activity:", "Limits:", "Logging:"]
     assert sorted(headings, key=page.index) == headings
