@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 HERE = Path(__file__).parent
 
 # More threads than cores decode here at once: one that has nothing to do must not spin. Servers inherit it.
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Many processes are started here: what they import is compiled once, not in each of them, whatever the shell has set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers(config):
@@ -63,8 +67,16 @@ def recordings():
 
 
 def _build(tmp_path_factory, generation):
-    out = tmp_path_factory.mktemp("models") / f"whisper-micro-{generation}"
-    build = HERE / "models" / "whisper-micro" / "build.py"
-    command = [sys.executable, build, out, "--generation", generation]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    """Built by the first process that asks; the others of the same run wait for it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    out = shared / f"whisper-micro-{generation}"
+    with FileLock(f"{out}.lock"):
+        if not out.exists():
+            part = out.with_suffix(".part")
+            build = HERE / "models" / "whisper-micro" / "build.py"
+            subprocess.run(
+                [sys.executable, build, part, "--generation", generation], check=True, stdout=subprocess.DEVNULL
+            )
+            part.rename(out)
     return out
