@@ -217,13 +217,17 @@ class NativeCodec:
     def encode(self, event: ev.Event | Notice, audio: int) -> list[Message]:
         now = _audio_ms(audio)
         cleared = self._partial((), now) if self._full and isinstance(event, ev.UtteranceEnded) else None
-        return [_write(message) for message in (cleared, self._message(event, now)) if message is not None]
+        return [self._written(message) for message in (cleared, self._message(event, now)) if message is not None]
 
     def fail(self, code: str, message: str, param: str | None, audio: int) -> list[Message]:
-        return [_write(self._error(code, message, param, _audio_ms(audio), fatal=True))]
+        return [self._written(self._error(code, message, param, _audio_ms(audio), fatal=True))]
 
     def close(self, error: str | None) -> Close:
         return Close(1000, "finished") if error is None else Close(CLOSE_CODES.get(error, 1008), error)
+
+    def _written(self, message: told.ServerMessage) -> str:
+        """In plain mode as a line: websocat, for one, prints messages as they are, one after the other."""
+        return _write(message) if self._full else _write(message) + "\n"
 
     def _next(self) -> int:
         """The number of a message: to be asked for in the order in which they are sent, and for no other."""

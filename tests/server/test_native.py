@@ -45,6 +45,17 @@ def test_a_plain_client_gets_only_finals_that_the_old_page_understands(fake, spe
     assert close == (1000, "finished")
 
 
+def test_what_a_plain_client_prints_is_lines(fake, speech):
+    async def scenario():
+        async with websockets.connect(fake.ws) as socket:
+            await socket.send(speech.tobytes())
+            await socket.send(b"")
+            return "".join([message async for message in socket])
+
+    lines = play(scenario()).splitlines(keepends=True)
+    assert len(lines) >= 2 and all(line.endswith("}\n") and json.loads(line)["content"] for line in lines)
+
+
 def test_a_plain_client_that_speaks_json_is_told_the_end(fake, speech):
     _, messages, close = play(whole(fake, speech))
     assert {m["type"] for m in messages} == {"final", "finished"} and messages[-1]["type"] == "finished"
