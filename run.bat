@@ -117,7 +117,9 @@ echo To use the processor instead, press Ctrl-C, then run: setx RESWHIS_DEVICE c
 :announce
 if defined arguments goto run
 echo Once "ready" stands below, open the address that it is listening on in a browser.
-if defined LANGUAGE echo It expects the language "%LANGUAGE%"; to change that or the model, edit run.bat.
+set "spoken=%LANGUAGE%"
+if defined RESWHIS_LANGUAGE set "spoken=%RESWHIS_LANGUAGE%"
+if defined spoken echo It expects the language "%spoken%"; to change that or the model, edit run.bat.
 echo To stop, press Ctrl-C or close this window.
 echo.
 

@@ -114,7 +114,8 @@ fi
 
 if [ $# = 0 ]; then
   say 'Once "ready" stands below, open the address that it is listening on in a browser.'
-  [ -z "${LANGUAGE:-}" ] || say "It expects the language \"$LANGUAGE\"; to change that or the model, edit run.sh."
+  language=${RESWHIS_LANGUAGE:-${LANGUAGE:-}}
+  [ -z "$language" ] || say "It expects the language \"$language\"; to change that or the model, edit run.sh."
   say 'To stop, press Ctrl-C.' ''
 fi
 

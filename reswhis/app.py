@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from socket import gethostname
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -18,6 +17,7 @@ from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config, limits, session_config, stream_options
 from reswhis.transports import pages
 from reswhis.transports.access import Access
+from reswhis.transports.addresses import machine_names
 from reswhis.transports.codec import Defaults
 from reswhis.transports.door import Door
 from reswhis.transports.legacy import LegacyCodec
@@ -72,8 +72,7 @@ def _lifespan(service: Service) -> Lifespan[FastAPI]:
 
 def _access(settings: Settings) -> Access:
     keys = tuple(key.get_secret_value() for key in settings.api_key)
-    name = gethostname().lower()
-    return Access(keys, tuple(settings.allowed_origins), (name, f"{name}.local"))
+    return Access(keys, tuple(settings.allowed_origins), tuple(machine_names()))
 
 
 def _configured(settings: Settings) -> pages.Configured:

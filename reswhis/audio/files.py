@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from reswhis.core.errors import ReswhisError
 from reswhis.core.types import SAMPLE_RATE
 
 from .pcm import FloatSamples
+
+if TYPE_CHECKING:
+    from av import AudioFrame
 
 
 class AudioFileError(ReswhisError):
@@ -54,7 +58,7 @@ def _read(file: BinaryIO) -> FloatSamples | None:
                 return audio
         file.seek(0)
         return _resampled(file)
-    except soundfile.SoundFileError:
+    except (soundfile.SoundFileError, ValueError):  # the latter of a header that lies about the length
         file.seek(0)
         return _read_with_av(file)
 
@@ -77,14 +81,29 @@ def _read_with_av(file: BinaryIO) -> FloatSamples | None:
         import av
     except ImportError:
         return None
-    resampler = av.AudioResampler("flt", "mono", SAMPLE_RATE)
     nothing_else = {"protocol_whitelist": "none"}  # an uploaded playlist would have this machine's files opened
     try:
         with av.open(file, mode="r", options=nothing_else) as container:
             if not container.streams.audio:
-                return None
-            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            frames += resampler.resample(None)
-    except (av.FFmpegError, UnicodeDecodeError):  # the latter by titles in another encoding, before PyAV 19
+                return np.empty(0, np.float32) if container.streams.video else None
+            parts = [out.to_ndarray()[0] for out in _mono(container.decode(audio=0))]
+    except (av.FFmpegError, ValueError):  # the latter by titles in another encoding, before PyAV 19
         return None
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames] or [np.empty(0, np.float32)])
+    return np.concatenate(parts or [np.empty(0, np.float32)])
+
+
+def _mono(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
+    """Resampled; what is broadcast changes its channels or its rate on the way, which a resampler does not allow."""
+    import av
+
+    resampler: av.AudioResampler | None = None
+    form = None
+    for frame in frames:
+        if form != (now := (frame.format.name, frame.layout.name, frame.sample_rate)):
+            if resampler is not None:
+                yield from resampler.resample(None)
+            form, resampler = now, av.AudioResampler("flt", "mono", SAMPLE_RATE)
+        assert resampler is not None
+        yield from resampler.resample(frame)
+    if resampler is not None:
+        yield from resampler.resample(None)

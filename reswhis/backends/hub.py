@@ -146,5 +146,5 @@ def _unavailable(model: HubModel, error: Exception) -> ModelUnavailable:
         case _:
             return ModelUnavailable(
                 f"The model {model.name} is not on this machine and cannot be fetched ({type(error).__name__}): "
-                "check the network, give the directory of a converted model, or choose --backend pocketsphinx."
+                "check the network, give a converted model's directory, or, for English, choose --backend pocketsphinx."
             )

@@ -62,11 +62,11 @@ class Row:
 
     def load(self) -> Recogniser:
         """Raises ConfigurationError if it is not installed."""
+        if self.module is None:
+            raise ConfigurationError(f"This version of reswhis cannot use the backend {self.name!r} yet; take another.")
         if self.missing:
             note = f" ({self.note})" if self.note else ""
             raise ConfigurationError(f"The backend {self.name!r} is not installed: run `{self.install}`{note}.")
-        if self.module is None:
-            raise ConfigurationError(f"This version of reswhis cannot use the backend {self.name!r} yet; take another.")
         return cast(Recogniser, importlib.import_module(self.module))
 
 

@@ -18,9 +18,8 @@ from reswhis.settings.names import nearest
 
 from .arguments import serve_parser, settings_from
 from .parser import Parser
+from .process import FAILED, INTERRUPTED, NOBODY_READS, WRONG_REQUEST
 
-WRONG_REQUEST, INTERRUPTED, NOBODY_READS = 2, 130, 141
-"""Exit codes, as shells know them."""
 ASKED_BY_SHELL = "_ARGCOMPLETE"
 """The variable that a shell sets to be told how a line may go on."""
 COMMANDS = {
@@ -60,10 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except OSError as error:
-        if not _is_broken_pipe(error):
+        if not (_is_broken_pipe(error) or error.errno == errno.ENOSPC):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the flush at exit complains
-        return NOBODY_READS
+        if _is_broken_pipe(error):
+            return NOBODY_READS
+        print("reswhis: the output cannot be written: there is no space left.", file=sys.stderr)
+        return FAILED
 
 
 def _is_broken_pipe(error: OSError) -> bool:

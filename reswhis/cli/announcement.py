@@ -6,14 +6,17 @@ import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
-from .addresses import reachable_hosts, url
+from reswhis.transports.addresses import reachable_hosts, url
+
 from .tls import Tls
 
 logger = logging.getLogger(__name__)
 
 AUTHORITY_PATH = "/certificate.crt"
 MAX_ALSO = 4
+HINT = "browsers let a page use the microphone only over https, or on this machine itself: see --https"
 QUIET_ZONE = 4
 """Light modules around a QR code, as its standard wants."""
 HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
@@ -38,15 +41,23 @@ def announcement(host: str, bound: str, port: int, tls: Tls | None) -> Announcem
     """``host`` as it was asked for, ``bound`` the address that it became."""
     listening = f"listening on {url('http' if tls is None else 'https', bound, port)}"
     hosts = reachable_hosts(host)
+    if tls is None and ip_address(bound).is_unspecified:
+        return Announcement((listening, *_plain(hosts, port)))
     if tls is None:
-        hint = "browsers let a page use the microphone only over https, or on this machine itself: see --https"
-        return Announcement((listening, hint) if hosts else (listening,))
+        return Announcement((listening, HINT) if hosts else (listening,))
     if tls.fingerprint is None:
         hosts = [name for name in tls.names if name in hosts or _is_public(name)] if hosts else []
         addresses = [url("https", name, port) for name in hosts]
         return Announcement((listening, *_reachable(addresses)), next(iter(addresses), None))
     addresses = [url("https", host, port) for host in hosts]
     return Announcement((listening, *_reachable(addresses), *_made(addresses, tls)), next(iter(addresses), None))
+
+
+def _plain(hosts: list[str], port: int) -> Iterator[str]:
+    yield f"on this machine, open {url('http', 'localhost', port)}"
+    if hosts:
+        yield from _reachable([url("http", host, port) for host in hosts])
+        yield HINT
 
 
 def _is_public(name: str) -> bool:

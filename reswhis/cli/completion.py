@@ -17,8 +17,10 @@ from reswhis.settings.catalogue import Kind, catalogue
 
 from .arguments import add_settings, serve_parser
 from .parser import Parser
+from .transcribe import FORMATS
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
+BACKENDS = ("auto", "faster-whisper", "pocketsphinx")
 MODELS = ("auto", "tiny", "base", "small", "medium", "large-v3", "large-v3-turbo")
 
 
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def complete() -> None:
     """Answer the shell, and end the process."""
-    argcomplete.autocomplete(_whole())
+    argcomplete.autocomplete(_whole(), always_complete_options=False)
 
 
 def _whole() -> Parser:
@@ -66,7 +68,8 @@ def _offer_values(parser: Parser) -> None:
         if setting.kind is Kind.CHOICE
         for flag in setting.flags
     }
-    values |= {"--language": ["auto", *LANGUAGES], "--model": list(MODELS)}
+    values |= {"--language": ["auto", *LANGUAGES], "--model": list(MODELS), "--backend": list(BACKENDS)}
+    values |= {"--format": [*FORMATS, "all"]}
     for action in parser._actions:
         offered = [value for flag in action.option_strings for value in values.get(flag, ())]
         if offered:

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from reswhis.core.errors import ConfigurationError
 from reswhis.core.types import samples
 
 from .audio_file import read_audio
+from .process import FAILED, INTERRUPTED
 
 if TYPE_CHECKING:
     from reswhis.client.connection import Listener
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
 
 PATH = "/ws/transcribe"
 KEY_VARIABLE = "RESWHIS_API_KEY"
-LOST, INTERRUPTED = 1, 130
-"""Exit codes; the second is what shells call the end by Ctrl-C."""
 EPILOG = (
     "Ctrl-C ends the audio and waits for its last words, a second one does not.\n\n"
     "Exit codes: 0 all that was said has been printed; 1 some of it is lost, or there is no server or no microphone;"
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
             asyncio.run(_run(listener, display))
     except ListenError as error:
         print(printable(f"reswhis listen: {error}"), file=sys.stderr)
-        return LOST
+        return FAILED
     except asyncio.CancelledError:
         return INTERRUPTED
     return 0
@@ -210,8 +210,15 @@ def url_of(arguments: argparse.Namespace) -> str:
     if arguments.url is None:
         if not 1 <= arguments.port <= 65535:
             raise ConfigurationError("--port must be from 1 to 65535.")
-        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-        return f"ws://{host}:{arguments.port}/{arguments.path.lstrip('/')}"
+        name = arguments.host.removeprefix("[").removesuffix("]")
+        url = f"ws://{f'[{name}]' if ':' in name else name}:{arguments.port}/{arguments.path.lstrip('/')}"
+        try:
+            urlsplit(url)
+        except ValueError:
+            raise ConfigurationError(
+                f"--host must be a name or an address, not {arguments.host!r}; the port goes to --port."
+            ) from None
+        return url
     return server_url(arguments.url, PATH)
 
 

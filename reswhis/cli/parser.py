@@ -51,10 +51,11 @@ class Parser(argparse.ArgumentParser):
         self._brief.append(brief)
 
     def parse(self, argv: Sequence[str]) -> argparse.Namespace:
-        dashed = [_dashed(argument) for argument in argv]
+        end = argv.index("--") if "--" in argv else len(argv)
+        dashed = [_dashed(argument) for argument in argv[:end]]
         for argument in dashed:
             self._refuse_value_of_switch(argument)
-        arguments, unknown = self.parse_known_args(dashed)
+        arguments, unknown = self.parse_known_args([*dashed, *argv[end:]])
         flag = next((argument.partition("=")[0] for argument in unknown if argument.startswith("-")), None)
         if flag is not None:
             raise ConfigurationError(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-import os
 import socket
 import sys
+from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
 
 import uvicorn
 
@@ -16,7 +16,6 @@ from reswhis.app import make_app, make_service
 from reswhis.backends import selection
 from reswhis.core.errors import ConfigurationError
 from reswhis.observability.health import State
-from reswhis.observability.logs import set_up_logs
 from reswhis.server.service import Service
 from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config
@@ -24,6 +23,7 @@ from reswhis.transports.certificate import router as certificate_router
 from reswhis.transports.uvicorn_socket import BoundedWebSocket
 
 from .announcement import AUTHORITY_PATH, Announcement, announcement
+from .process import WRONG_REQUEST, end_at_once, set_up_log
 from .tls import Tls
 from .tls import from_settings as tls_from_settings
 
@@ -33,8 +33,6 @@ RECEIVE_BUFFER = 128 * 1024
 """Bytes the system holds for a client that is not read: few, so that its pings are answered within seconds."""
 WS_MAX_SIZE = 24 * 1024 * 1024
 """Above a door's own limit, so that the door can say what is wrong before it closes."""
-CANNOT_START = 2
-"""The exit code when the model cannot be had; why has been logged."""
 HANG_UP_S = 3.0
 """For the clients to answer the close, when every session has finished: cut off before, some would lose the end."""
 SHUTDOWN_S = 1
@@ -45,10 +43,7 @@ HTTPS_PORT = 443
 
 def run(settings: Settings) -> int:
     """Return the exit code. Raises ConfigurationError."""
-    try:
-        set_up_logs(settings.log_level, settings.log_file)
-    except OSError as exc:
-        raise ConfigurationError(f"The log file {settings.log_file} cannot be written: {exc.strerror}.") from exc
+    set_up_log(settings)
     selection.check(backend_config(settings))
     tls = tls_from_settings(settings)
     listener = _listen(settings.host, settings.port)
@@ -69,9 +64,9 @@ def run(settings: Settings) -> int:
             ssl_context_factory=None if tls is None else lambda _config, _default: tls.context,
         )
         Server(config, service, announcement(settings.host, bound, port, tls)).run(sockets=[listener])
-    code = 0 if service.failure is None else CANNOT_START
+    code = 0 if service.failure is None else WRONG_REQUEST  # the model cannot be had; why has been logged
     if service.at_work:
-        _end_at_once(code)
+        end_at_once(code)
     return code
 
 
@@ -92,7 +87,8 @@ class Server(uvicorn.Server):
         self._announcing = asyncio.create_task(self._announce())
 
     async def _announce(self) -> None:
-        self._announcement.say()
+        with suppress(OSError):  # a terminal that has gone
+            self._announcement.say()
         await self._service.settled.wait()
         if self._service.failure is not None:
             self.should_exit = True
@@ -104,7 +100,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         if self._forced_by is not None:
-            _end_at_once(128 + self._forced_by)
+            end_at_once(128 + self._forced_by)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """In a signal handler: the first signal begins the drain, the second ends at once."""
@@ -120,7 +116,9 @@ class Server(uvicorn.Server):
 
     async def _drain(self) -> None:
         if sessions := self._service.sessions:
-            logger.info("stopping when %d sessions have finished; again to stop at once", sessions)
+            logger.info(
+                "stopping after the last words of %d session%s; again to stop at once", sessions, "s"[: sessions > 1]
+            )
         try:
             await self._service.drain()
             async with asyncio.timeout(HANG_UP_S):
@@ -130,12 +128,6 @@ class Server(uvicorn.Server):
             logger.info("some clients did not hang up")
         finally:
             self.should_exit = True
-
-
-def _end_at_once(code: int) -> NoReturn:
-    """Not through the end of the interpreter, which waits, and which C++ in other threads makes a crash of."""
-    logging.shutdown()
-    os._exit(code)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -150,10 +142,11 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.listen(1024)
     except (OSError, OverflowError) as exc:
         listener.close()
-        raise ConfigurationError(
-            f"{host} port {port} cannot be listened on ({getattr(exc, 'strerror', None) or exc}): "
-            "is another server running? Choose another with --port."
-        ) from exc
+        advice = "--host must be an address of this machine, or 0.0.0.0 for all of them."
+        if isinstance(exc, PermissionError) or getattr(exc, "errno", None) == errno.EADDRINUSE:
+            advice = "is another server running? Choose another with --port."
+        reason = getattr(exc, "strerror", None) or exc
+        raise ConfigurationError(f"{host} port {port} cannot be listened on ({reason}): {advice}") from exc
     listener.setblocking(False)
     return listener
 

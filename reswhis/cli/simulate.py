@@ -16,6 +16,7 @@ from reswhis.settings import Group, Settings
 from .arguments import add_settings, settings_from
 from .audio_file import read_audio
 from .parser import Parser
+from .process import set_up_log
 
 if TYPE_CHECKING:
     from reswhis.core.types import Samples, Word
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from reswhis.settings.layers import backend_config
 
     settings = settings_from(arguments, os.environ)
-    _set_up_logs(settings)
+    set_up_log(settings)
     check(backend_config(settings))
     if not 0.01 <= arguments.vac_chunk_size <= 5:
         raise ConfigurationError("--vac-chunk-size must be from 0.01 to 5 seconds.")
@@ -62,15 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
     for emission in _emissions(arguments, settings, audio):
         lost = _print(emission, arguments.start_at) or lost
     return int(lost)
-
-
-def _set_up_logs(settings: Settings) -> None:
-    from reswhis.observability.logs import set_up_logs
-
-    try:
-        set_up_logs(settings.log_level, settings.log_file)
-    except OSError as error:
-        raise ConfigurationError(f"--log-file: {settings.log_file} cannot be written ({error.strerror}).") from error
 
 
 def _from(start_s: float, audio: Samples) -> Samples:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from reswhis.core.errors import ConfigurationError
 from reswhis.settings import Settings
+from reswhis.transports.addresses import LOOPBACK, canonical, machine_names, network_addresses, reachable_hosts
 
-from .addresses import LOOPBACK, as_dns_name, machine_names, network_addresses, reachable_hosts
 from .certificate import fingerprint, keep, names_of
 from .plain_http import Context
 
@@ -67,7 +67,7 @@ def _made(host: str) -> Tls:
     from platformdirs import user_state_path
 
     directory = user_state_path("reswhis", appauthor=False) / "https"
-    served = [as_dns_name(name) or name for name in reachable_hosts(host)]
+    served = [canonical(name) for name in reachable_hosts(host)]
     required = [*LOOPBACK, *machine_names(), *served]
     # Addresses that are not served yet are no reason for a new one: those of IPv6 change daily.
     further = [str(address) for address in network_addresses()]

@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from reswhis.core.errors import ConfigurationError
-from reswhis.settings import Group, Settings
+from reswhis.settings import Group
 from reswhis.settings.names import nearest
 
 from .arguments import add_settings, settings_from
+from .process import INTERRUPTED, NOBODY_READS, end_at_once, set_up_log
 
 if TYPE_CHECKING:
     from .parser import Parser
@@ -68,7 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
     from reswhis.backends.selection import check
     from reswhis.settings.layers import backend_config
 
-    from . import INTERRUPTED, NOBODY_READS
     from .progress import Screen
     from .transcription import Transcription
 
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     as_live = "policy" in arguments  # not what is set for the server by a variable or the file
     if not as_live:
         settings = settings.model_copy(update={"policy": "endpoint"})
-    _set_up_logs(settings)
+    set_up_log(settings)
     check(backend_config(settings))
     jobs = _jobs(arguments)
     _write_utf8()
@@ -85,18 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
             work = Transcription(jobs, settings, screen, as_live=as_live, overwrite=arguments.overwrite)
             return asyncio.run(work.run())
     except KeyboardInterrupt:
-        _end_at_once(INTERRUPTED)
+        end_at_once(INTERRUPTED)
     except BrokenPipeError:
-        _end_at_once(NOBODY_READS)
-
-
-def _set_up_logs(settings: Settings) -> None:
-    from reswhis.observability.logs import set_up_logs
-
-    try:
-        set_up_logs(settings.log_level, settings.log_file)
-    except OSError as error:
-        raise ConfigurationError(f"--log-file: {settings.log_file} cannot be written ({error.strerror}).") from error
+        end_at_once(NOBODY_READS)
 
 
 def _write_utf8() -> None:
@@ -105,14 +96,6 @@ def _write_utf8() -> None:
 
     if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty() and "PYTHONIOENCODING" not in os.environ:
         sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="\n")
-
-
-def _end_at_once(code: int) -> NoReturn:
-    """Not through the end of the interpreter, which waits for what is being read or fetched, or crashes in a decode."""
-    import logging
-
-    logging.shutdown()
-    os._exit(code)
 
 
 def _jobs(arguments: argparse.Namespace) -> list[Job]:

@@ -329,7 +329,7 @@ class Settings(BaseSettings):
         30.0,
         ge=0,
         le=3600,
-        description="Time for running sessions to finish when the server is told to stop.",
+        description="Time for the last words of running sessions when the server is told to stop.",
         json_schema_extra=_in(Group.LIMITS, "seconds"),
     )
 
@@ -401,7 +401,10 @@ class Settings(BaseSettings):
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         """Only a shell expands ~, and only in some places."""
-        return value and value.expanduser()
+        try:
+            return value and value.expanduser()
+        except RuntimeError:
+            raise ValueError(f"is {value}, but whose home that is nobody here knows") from None
 
     @model_validator(mode="after")
     def _together(self) -> Self:

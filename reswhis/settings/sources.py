@@ -52,7 +52,7 @@ def from_sources(
     """
     known = catalogue()
     path = file if file is not None else environ.get(CONFIG_VARIABLE, "").strip()
-    given = _from_file(Path(path).expanduser(), known) if path else {}
+    given = _from_file(path, known) if path else {}
     given |= _from_former_environment(environ, known) | _from_environment(environ, known)
     given |= {name: _Given(value, " or ".join(known[name].flags)) for name, value in (flags or {}).items()}
     values: dict[str, Any] = {name: one.value for name, one in given.items()}
@@ -100,8 +100,12 @@ def _is_kubernetes(variable: str, value: str) -> bool:
     return KUBERNETES.fullmatch(variable) is not None or (variable == "RESWHIS_PORT" and value.startswith("tcp://"))
 
 
-def _from_file(path: Path, known: Mapping[str, Setting]) -> dict[str, _Given]:
+def _from_file(name: str, known: Mapping[str, Setting]) -> dict[str, _Given]:
     given = {}
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"the configuration file {name} is in the home of nobody who is known here.") from None
     for key, value in _read_toml(path).items():
         if isinstance(value, dict):
             raise ConfigurationError(f"there is a table [{key}] in {path}, but keys stand at the top, not in tables.")

@@ -20,7 +20,8 @@ class Access:
     api_keys: tuple[str, ...] = ()
     """None: everyone who reaches the port."""
     allowed_origins: tuple[str, ...] = ()
-    """Beside those of this machine, files opened from disk, and pages of this server's own address. ``*``: all."""
+    """Beside pages of this machine and of this server's own address, and files opened from disk if that is the same
+    machine. ``*``: all; ``null``: files, which nobody can tell from the frames in which a page hides its origin."""
     own_names: tuple[str, ...] = ()
     """What this machine is called in its network, in lower case."""
 
@@ -37,23 +38,39 @@ class Access:
         A page's own server is trusted only under an IP address or a name that is this machine's own: any other
         could have been made to point here by the page's author (DNS rebinding).
         """
-        if origin is None or origin in FROM_DISK or "*" in self.allowed_origins:
+        if origin is None or "*" in self.allowed_origins:
             return True
+        if origin in FROM_DISK:
+            return "null" in self.allowed_origins or _is_loopback(_name(f"//{host or ''}"))
         origin = origin.rstrip("/").lower()
         if origin in {allowed.rstrip("/").lower() for allowed in self.allowed_origins}:
             return True
-        try:
-            parts = urlsplit(origin)
-            name = parts.hostname or ""
-        except ValueError:  # no origin at all
-            return False
-        if name == "localhost" or name.endswith(".localhost"):
+        name = _name(origin)
+        if _is_loopback(name):
             return True
-        is_here = parts.netloc == (host or "").lower()
-        try:
-            return ipaddress.ip_address(name).is_loopback or is_here
-        except ValueError:
-            return name in self.own_names and is_here
+        return origin.partition("//")[2] == (host or "").lower() and (_is_address(name) or name in self.own_names)
+
+
+def _name(url: str) -> str:
+    """Of its host; empty if there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(name: str) -> bool:
+    if _is_address(name):
+        return ipaddress.ip_address(name).is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def key_of(headers: Mapping[str, str], query: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:

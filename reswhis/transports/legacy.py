@@ -34,7 +34,10 @@ class LegacyCodec:
         self._ended = False
         self._unanswered = 0
         self._unflushed = False
-        self._awaits_answer = False
+        self._flushes = 0
+        """Asked for, and not over."""
+        self._said = False
+        """Whether something came of the first of these."""
 
     # What the client says.
 
@@ -61,7 +64,8 @@ class LegacyCodec:
     def _empty_frame(self) -> Sequence[Command]:
         if self._unflushed:
             self._unflushed = False
-            self._awaits_answer = True
+            self._said = self._said and self._flushes > 0
+            self._flushes += 1
             return [Flush(ASKED)]
         self._ended = True
         return [End()]
@@ -78,14 +82,15 @@ class LegacyCodec:
         match event:
             case Committed(words=words):
                 self._unanswered = 0
-                self._awaits_answer = False
+                self._said = True
                 start, end = round(words[0].start * 1000, 1), round(words[-1].end * 1000, 1)
                 return [_text({"from": start, "to": end, "content": "".join(word.text for word in words)})]
             case Nothing():
                 return [_text(NOTHING)]
-            case Flushed(id) if id == ASKED and self._awaits_answer:
-                self._awaits_answer = False
-                return [_text(NOTHING)]
+            case Flushed(str()):
+                answered, self._said = self._said, False
+                self._flushes -= 1
+                return [] if answered else [_text(NOTHING)]
             case _:
                 return []
 

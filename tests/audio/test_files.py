@@ -137,3 +137,43 @@ def test_a_file_that_names_another_file_does_not_have_it_opened(tmp_path, monkey
     monkeypatch.chdir(tmp_path)
 
     assert refusal("list.ffconcat").startswith("The file FILE is not audio")
+
+
+def test_sound_that_changes_its_channels_on_the_way_is_read_whole(tmp_path):
+    import av
+
+    def adts(layout, channels):
+        with av.open(str(tmp_path / "part.aac"), "w", format="adts") as container:
+            stream = container.add_stream("aac", rate=16000, layout=layout)
+            frame = av.AudioFrame.from_ndarray(np.stack([tone(16000)] * channels), format="fltp", layout=layout)
+            frame.rate = 16000
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+        return (tmp_path / "part.aac").read_bytes()
+
+    broadcast = tmp_path / "broadcast.aac"
+    broadcast.write_bytes(adts("stereo", 2) + adts("mono", 1))
+    assert len(load(broadcast)) == pytest.approx(2 * 16000, abs=6000)
+
+
+def test_a_header_that_lies_about_the_length_is_told(tmp_path):
+    path = tmp_path / "lies.flac"
+    soundfile.write(path, tone(16000), 16000)
+    data = bytearray(path.read_bytes())
+    data[21] |= 0x0F  # the upper bits of the number of samples
+    data[22:26] = b"\xff\xff\xff\xff"
+    path.write_bytes(data)
+    with pytest.raises(AudioFileError, match=r"lies\.flac"):
+        load(path)
+
+
+def test_a_video_without_sound_is_told_as_such(tmp_path):
+    import av
+
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width = stream.height = 32
+        frame = av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    with pytest.raises(AudioFileError, match="has no sound in it"):
+        load(path)

@@ -16,20 +16,20 @@ def test_a_wrong_name_is_refused_with_the_nearest_right_one_and_all_of_them():
 
 
 def test_what_is_not_installed_is_refused_with_the_one_command_that_installs_it():
-    absent = Row("some-engine", None, ("surely_not_installed",), "some-engine", "brings much")
+    absent = Row("some-engine", "reswhis.some_engine", ("surely_not_installed",), "some-engine", "brings much")
     with pytest.raises(ConfigurationError, match=r"`uv sync --extra some-engine` \(brings much\)"):
         absent.load()
 
 
 def test_what_has_no_code_yet_is_refused_in_a_sentence():
     with pytest.raises(ConfigurationError, match="yet"):
-        Row("some-engine", None).load()
+        Row("some-engine", None, ("surely_not_installed",), "some-engine").load()
 
 
 @pytest.mark.parametrize("name", ["whisper-timestamped", "mlx-whisper", "openai-whisper"])
 def test_backends_to_come_say_how_they_are_installed(name):
     assert row(name).install.startswith("uv sync --extra ")
-    with pytest.raises(ConfigurationError, match="--extra|yet"):
+    with pytest.raises(ConfigurationError, match="yet"):
         row(name).load()
 
 

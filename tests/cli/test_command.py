@@ -86,11 +86,32 @@ def test_the_module_runs_like_the_command_and_says_its_version():
         (["serve", "now"], "reswhis: unexpected argument now; reswhis serve --help says what there is.\n"),
         (["--modle", "tiny"], "reswhis: unknown flag --modle; did you mean --model?\n"),
         (["--port", "x"], 'reswhis: port (--port) must be a whole number from 0 to 65535, not "x".\n'),
+        (
+            ["--host", "192.0.2.1"],
+            "reswhis: 192.0.2.1 port 8000 cannot be listened on (Cannot assign requested address): "
+            "--host must be an address of this machine, or 0.0.0.0 for all of them.\n",
+        ),
+        (
+            ["listen", "--host", "192.0.2.1:8000", "--simulate", "x"],
+            "reswhis: --host must be a name or an address, not '192.0.2.1:8000'; the port goes to --port.\n",
+        ),
+        (
+            ["--backend", "openai-whisper"],
+            "reswhis: This version of reswhis cannot use the backend 'openai-whisper' yet; take another.\n",
+        ),
         (["listen", "--prot", "1"], "reswhis: unknown flag --prot; did you mean --port?\n"),
     ],
 )
 def test_a_wrong_request_ends_with_one_sentence_and_code_2(argv, said):
     assert run("-m", "reswhis", *argv) == (2, "", said)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no disk that is always full")
+def test_a_full_disk_is_told_in_a_sentence():
+    with open("/dev/full", "w") as full:
+        process = start("-m", "reswhis", "--version", stdout=full)
+        err = process.communicate(timeout=60)[1]
+    assert (process.returncode, err) == (1, "reswhis: the output cannot be written: there is no space left.\n")
 
 
 def test_a_reader_that_has_gone_is_not_worth_a_word():

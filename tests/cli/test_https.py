@@ -21,10 +21,11 @@ import soundfile
 import websockets
 from cryptography.hazmat.primitives import serialization
 
-from reswhis.cli import addresses, announcement, certificate, tls
+from reswhis.cli import announcement, certificate, tls
 from reswhis.cli.plain_http import Context, answer
 from reswhis.core.errors import ConfigurationError
 from reswhis.settings import Settings
+from reswhis.transports import addresses
 
 from native_client import connect, play
 from server_process import START_S, Process

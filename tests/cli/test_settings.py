@@ -278,3 +278,8 @@ def test_every_setting_has_a_meaning_and_takes_its_own_default_from_every_source
     else:
         argv = [flag if setting.default == "true" else flag.replace("--", "--no-", 1)]
     assert load(argv, {}) == load([], {setting.variable: setting.default}) == Settings()
+
+
+def test_a_home_that_nobody_has_is_refused(tmp_path):
+    assert "--log-file" in refusal(["--log-file", "~nobody-at-all/x"])
+    assert "~nobody-at-all/x" in refusal(["--config", "~nobody-at-all/x"])

@@ -71,6 +71,16 @@ def test_the_words_of_an_empty_frame_are_its_answer(codec):
     assert told(codec, Flushed(flush.id)) == []
 
 
+def test_each_of_two_empty_frames_that_come_at_once_is_answered(codec):
+    say(codec, bytes(320))
+    (first,), _ = say(codec, b"")
+    say(codec, bytes(320))
+    (second,), _ = say(codec, b"")
+    assert told(codec, COMMITTED)
+    assert told(codec, Flushed(first.id)) == []
+    assert told(codec, Flushed(second.id)) == [NOTHING]
+
+
 def test_a_second_empty_frame_ends_the_stream(codec):
     say(codec, bytes(320))
     say(codec, b"")

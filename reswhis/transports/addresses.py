@@ -42,6 +42,14 @@ def as_dns_name(name: str) -> str | None:
     return found if NAME.fullmatch(found) else None
 
 
+def canonical(host: str) -> str:
+    """As a certificate has it: an address in its shortest form and without an interface, a name as DNS has it."""
+    try:
+        return str(ip_address(host.partition("%")[0]))
+    except ValueError:
+        return as_dns_name(host) or host
+
+
 def network_addresses() -> list[Address]:
     """Those that other devices can use, the likeliest first; not link-local ones, which need an interface too."""
     import psutil  # type: ignore[import-untyped]
