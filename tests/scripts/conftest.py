@@ -52,6 +52,12 @@ class Windows:
         """
         environ = {**self.environ, "CMDCMDLINE": line, **variables}
         environ["PATH" if ON_WINDOWS else "WINEPATH"] = ";".join([self.path(self.programs(script)), self.system32])
+        ended = self._start(script, arguments, typed, cwd or script.parent, environ)
+        if not ON_WINDOWS and ended == Ended(1, ""):  # Wine itself, on a busy machine: a file that fails says why
+            ended = self._start(script, arguments, typed, cwd or script.parent, environ)
+        return ended
+
+    def _start(self, script, arguments, typed, cwd, environ):
         with tempfile.TemporaryFile() as output:  # a pipe would be held open by what Wine starts and leaves running
             done = subprocess.run(
                 [*([] if ON_WINDOWS else ["wine"]), script, *arguments],
@@ -59,7 +65,7 @@ class Windows:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environ,
-                cwd=cwd or script.parent,
+                cwd=cwd,
                 timeout=RUN_S,
                 check=False,
             )
