@@ -28,6 +28,9 @@ def pytest_xdist_auto_num_workers(config):
 
 def pytest_collection_modifyitems(items):
     """What waits long is begun first, so that the other processes have work meanwhile."""
+    for item in items:
+        if item.path.parent == HERE / "page":
+            item.add_marker("browser")
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 

@@ -48,18 +48,19 @@ class Journal:
         self._changed = asyncio.Event()
 
     async def follow(self, after: int = 0) -> AsyncIterator[Entry]:
-        """All entries numbered above ``after``, as they come, up to and with Closed."""
+        """All entries numbered above ``after``, as they come and in their order, up to and with Closed."""
         shown: Entry | None = None
         while True:
             changed = self._changed
-            if after < len(self._entries):
+            tentative = self._tentative
+            if tentative is not None and tentative is not shown and tentative.number <= after:
+                shown = tentative
+                yield tentative
+            elif after < len(self._entries):
                 entry = self._entries[after]
                 after += 1
                 yield entry
                 if isinstance(entry.event, Closed):
                     return
-            elif self._tentative is not None and self._tentative is not shown:
-                shown = self._tentative
-                yield shown
             else:
                 await changed.wait()
