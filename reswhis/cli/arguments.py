@@ -52,8 +52,8 @@ def serve_parser(prog: str = "reswhis", usage: str | None = None) -> Parser:
     return parser
 
 
-def add_settings(parser: Parser, groups: Collection[Group] = tuple(Group)) -> None:
-    """Add the flags of these groups, and ``--config``.
+def add_settings(parser: Parser, groups: Collection[Group] = tuple(Group), *, common: Collection[str] = COMMON) -> None:
+    """Add the flags of these groups, and ``--config``; those in ``common`` are shown by ``--help``, too.
 
     In the namespace they have the settings' names: a command calls its own arguments otherwise.
     """
@@ -64,7 +64,7 @@ def add_settings(parser: Parser, groups: Collection[Group] = tuple(Group)) -> No
             for setting in catalogue().values():
                 if setting.group is group:
                     action = _add(section, setting)
-                    if setting.name in COMMON:
+                    if setting.name in common:
                         parser.show_briefly(action, _in_brief(setting))
 
 

@@ -12,7 +12,7 @@ from reswhis.core.errors import ConfigurationError
 from reswhis.settings import Group
 from reswhis.settings.names import nearest
 
-from .arguments import add_settings, settings_from
+from .arguments import COMMON, add_settings, settings_from
 from .process import INTERRUPTED, NOBODY_READS, end_at_once, set_up_log
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .transcription import Job
 
 GROUPS = (Group.MODEL, Group.STREAMING, Group.VOICE_ACTIVITY, Group.LOGGING)
+LIVE = {"minimum_chunk_size", "policy"}
+"""What matters only where words are wanted before their utterance has ended."""
 FORMATS = ("txt", "srt", "vtt", "json", "tsv")
 
 
@@ -44,7 +46,7 @@ def add_arguments(parser: Parser) -> None:
         "-o", "--output-dir", type=Path, metavar="DIR", help="write into files here; . is this directory"
     )
     output.add_argument("--overwrite", action="store_true", help="write files anew that are there already")
-    add_settings(parser, GROUPS)
+    add_settings(parser, GROUPS, common=COMMON - LIVE)
     parser.epilog = (
         "Each utterance is decoded once, when it has ended. With --policy the files are decoded as if they came live, "
         "which takes several times as long. With --workers so many files are decoded side by side.\n\n"
