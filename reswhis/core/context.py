@@ -46,9 +46,9 @@ class Context:
         """From where on the last few committed words can be heard again."""
         return min(min(word.start, word.end - MIN_HEARD_S) for word in list(self._said)[-OVERLAP_WORDS:])
 
-    def prompt(self, before: float, limit: int) -> str:
-        """The last sentences said before the window, or the last words if they are too long."""
-        text = join(word for word in self._said if word.middle < before)
+    def prompt(self, since: float, before: float, limit: int) -> str:
+        """The last sentences said in this time, or the last words if they are too long."""
+        text = join(word for word in self._said if since <= word.middle < before)
         if len(text) <= limit:
             return text
         text = text[len(text) - limit :]

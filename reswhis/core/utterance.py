@@ -19,6 +19,8 @@ class Utterance:
 
     number: int
     start: int
+    context_from: int
+    """What was said before this is not shown to the recogniser: there was a pause since."""
     language: str | None = None
     """As last heard."""
     locked: str | None = None

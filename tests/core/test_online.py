@@ -386,12 +386,34 @@ def test_chinese_is_joined_without_spaces(session):
 
 
 def test_the_prompt_is_what_was_said_before_cut_at_a_sentence():
-    session = stream(prompt_chars=12)
+    session = stream(StreamOptions(vad=False), prompt_chars=12)  # so that a pause ends no utterance
     feed(session, 2, VOICE)
     feed(session, 0.6, QUIET)
     decode_all(session, hears(tuple(Word(i / 9, (i + 1) / 9, c) for i, c in enumerate("一二三四五六七八。你好吗？"))))
     feed(session, 1.1, VOICE)
     assert session.next_window().prompt == "你好吗？"
+
+
+def test_what_was_said_before_a_pause_is_not_in_the_prompt(session):
+    feed(session, 2, VOICE)
+    feed(session, 0.6, QUIET)
+    assert committed(decode_all(session, hears(words("Smoke", "rises.")))) == "Smoke rises."
+    feed(session, 1.1, VOICE)
+    assert session.next_window().prompt == ""
+
+
+def test_what_was_said_before_a_cut_is_in_the_prompt():
+    session = stream(max_utterance_s=4.0)
+    script = words(*["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"])
+    prompts = []
+    for _ in range(6):
+        feed(session, 1.1, VOICE)
+        while (window := session.next_window()) is not None:
+            prompts.append(window.prompt)
+            session.receive_hypothesis(window, hears(script)(window))
+    ended = of(UtteranceEnded, session.events())
+    assert ended and ended[0].reason is Reason.CUT
+    assert any(prompt.startswith("one two") for prompt in prompts)
 
 
 def test_what_is_not_believed_is_said_to_be_suppressed(session):
