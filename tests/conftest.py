@@ -1,5 +1,6 @@
 """What tests of several layers share: whisper-micro, built once per run, and the recordings."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from filelock import FileLock
+
+from server_process import Process
 
 HERE = Path(__file__).parent
 
@@ -42,6 +45,19 @@ class Recording(NamedTuple):
     words: list[dict]
     """``word``, ``start``, ``end`` in seconds, and whether these are ``exact``."""
     voice: str
+
+
+@pytest.fixture(scope="session")
+def start():
+    """Start a server that ends with the test run."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(*arguments, **options):
+            process = Process(*arguments, **options)
+            stack.callback(process.stop)
+            return process
+
+        yield begin
 
 
 @pytest.fixture(scope="session")

@@ -15,30 +15,25 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from reswhis.audio.files import AudioFileError, load
-from reswhis.audio.input import AudioInput
-from reswhis.audio.pcm import AudioFormat
+from reswhis.audio.files import AudioFileError
 from reswhis.audio.vad import SileroVAD
 from reswhis.backends.selection import choose
 from reswhis.core.errors import ConfigurationError, EngineDead
 from reswhis.core.transcript import FinalUtterance, Transcript
-from reswhis.core.types import Samples, seconds
+from reswhis.core.types import seconds
 from reswhis.engine.engine import LocalEngine
 from reswhis.server import offline
 from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config, session_config, stream_options
 from reswhis.transports import subtitles
 
+from .audio_file import load_samples
 from .outputs import Printer, write
 from .progress import Bar, Screen, clock
 
 NOT_ALL_DONE = 1
 CLOSE_S = 1.0
 """How long a decode is waited for when nobody wants its words any more."""
-CONVERTED = 1 << 20
-"""Samples converted at once, so that a long file is never held more often than needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +155,7 @@ class Transcription:
 
         Raises AudioFileError, EngineDead, ConfigurationError.
         """
-        audio = await asyncio.get_running_loop().run_in_executor(recogniser.threads, _read, job.file)
+        audio = await asyncio.get_running_loop().run_in_executor(recogniser.threads, load_samples, job.file)
         engine, vad = await recogniser.get()
         bar.start(job.label, seconds(len(audio)))
         if not job.outputs:
@@ -207,17 +202,6 @@ class _Listener:
 
     def reached(self, second: float) -> None:
         self._bar.reached(second)
-
-
-def _read(file: Path) -> Samples:
-    """Raises AudioFileError."""
-    loaded = load(file)
-    audio = np.empty(len(loaded), np.int16)
-    convert = AudioInput(AudioFormat("pcm_f32le")).push
-    for start in range(0, len(loaded), CONVERTED):
-        part = loaded[start : start + CONVERTED]
-        audio[start : start + len(part)] = convert(part.tobytes())
-    return audio
 
 
 def _summary(file: Path, written: list[Path], duration: float, took: float) -> str:

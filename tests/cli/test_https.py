@@ -494,3 +494,16 @@ def test_also_under_asyncios_own_loop_and_however_it_is_split(tmp_path):
     said, echoed = play(scenario())
     assert b"Location: https://box/\r\n" in said
     assert echoed == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("Box.Example.", "box.example"),
+        ("192.168.1.5", "192.168.1.5"),
+    ],
+)
+def test_a_host_in_another_spelling_needs_no_other_certificate(written, name):
+    assert addresses.canonical(written) == name

@@ -1,13 +1,10 @@
 """Speech as a wav file, and a server that knows its words."""
 
-import contextlib
-
 import numpy as np
 import pytest
 import soundfile
 
 from .spoken import FIRST, SECOND
-from server_process import Process
 
 
 @pytest.fixture(scope="session")
@@ -18,19 +15,6 @@ def talk(recordings, tmp_path_factory):
     path = tmp_path_factory.mktemp("talk") / "talk.wav"
     soundfile.write(path, np.concatenate([pause[:4000], said[FIRST], pause, said[SECOND], pause]), 16_000)
     return path
-
-
-@pytest.fixture(scope="module")
-def start():
-    """Start a server that ends with the module."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(*arguments, **options):
-            process = Process(*arguments, **options)
-            stack.callback(process.stop)
-            return process
-
-        yield begin
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,12 @@
 """Real server processes, and speech to stream at them."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from server_process import Process
-
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-
-
-@pytest.fixture(scope="session")
-def start():
-    """Start a server that ends with the test run."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(*arguments, **options):
-            process = Process(*arguments, **options)
-            stack.callback(process.stop)
-            return process
-
-        yield begin
 
 
 @pytest.fixture(scope="session")
