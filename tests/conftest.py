@@ -25,8 +25,8 @@ sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers(config):
-    """One more than there are cores: many tests wait for a server."""
-    return (os.cpu_count() or 1) + 1
+    """Twice as many as there are cores: many tests wait for a server."""
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items):

@@ -10,6 +10,7 @@ import threading
 import httpx
 
 START_S = 60
+LOG_S = 10
 FORMER = {"BACKEND", "MODEL_SIZE", "LANGUAGE", "SAMPLING_RATE", "MINIMUM_CHUNK_SIZE"} | {
     f"USE_VOICE_ACTIVITY_{name}" for name in ("CONTROLLER", "DETECTION")
 }
@@ -66,6 +67,14 @@ class Process:
     @property
     def text(self):
         return "".join(self.log)
+
+    def says(self, text):
+        """Whether it is in the log, which may reach us later than what a client was sent."""
+        for _ in range(LOG_S * 20):
+            if text in self.text:
+                return True
+            threading.Event().wait(0.05)
+        return False
 
     def interrupt(self):
         self.process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGTERM)

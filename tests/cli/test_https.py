@@ -160,7 +160,7 @@ def test_the_log_says_where_to_go_and_what_to_compare(own):
     digest = hashlib.sha256(peer).hexdigest().upper()
     assert digest in own.text.replace(":", "").replace(" ", "")
     for address in addresses.reachable_hosts("0.0.0.0")[:1]:  # none without a network
-        assert f"open https://{address}:{own.port}\n" in own.text
+        assert own.says(f"open https://{address}:{own.port}\n")
 
 
 @POSIX

@@ -31,6 +31,8 @@ def test_a_window_that_fails_twice_is_told_with_its_span_and_the_stream_goes_on(
     assert not any(e["lost"] for e in errors)  # of windows that were to be heard again
     assert all(0 <= e["start_ms"] < e["end_ms"] <= e["audio_ms"] for e in errors)
     assert len(client.text.split()) >= 8  # what a partial window missed, the next one heard
+    server.interrupt()
+    assert server.wait() == 0  # the log is whole
     assert server.text.count("Traceback") == 2 * len(errors)
 
 

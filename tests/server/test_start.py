@@ -106,7 +106,7 @@ def test_a_model_is_fetched_from_the_hub_with_its_progress_and_from_the_cache_th
         first = Process("--model", "tiny", env=without_models(tmp_path, endpoint)).listening()
         try:
             assert httpx.get(f"{first.ready().url}/info").json()["model_size"] == "tiny"
-            assert "downloading the model tiny" in first.text and "100%" in first.text
+            assert first.says("downloading the model tiny") and first.says("100%"), first.text
         finally:
             first.stop()
         asked.clear()
