@@ -89,7 +89,7 @@ SHELL = Box(290, 54, 180, "WebSocket shell", ("one for all protocols:", "frames,
 CODECS = (
     Box(290, 148, 180, "native codec", ("/ws/transcribe",), "core"),
     Box(290, 218, 180, "legacy codec", ("/transcribe",), "core"),
-    Box(290, 288, 180, "pages", ("/  /info  /health",)),
+    Box(290, 288, 180, "pages", ("/  /info  /health  /metrics",)),
 )
 EAR = Box(550, 54, 180, "ear", ("decodes, resamples,", "finds speech"))
 SESSION = Box(550, 169, 180, "session", ("utterances, windows,", "alignment, guard,", "commit policy"), "core")

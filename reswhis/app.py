@@ -44,8 +44,9 @@ def make_app(settings: Settings, service: Service) -> FastAPI:
         allow_origin_regex=LOCAL_PAGES,
         allow_methods=["GET", "HEAD"],
     )
-    app.include_router(pages.router(service, _configured(settings)))
-    door = Door(service, _access(settings), session_config(settings), stream_options(settings))
+    access = _access(settings)
+    app.include_router(pages.router(service, _configured(settings), access))
+    door = Door(service, access, session_config(settings), stream_options(settings))
 
     @app.websocket("/ws/transcribe")
     async def transcribe(socket: WebSocket) -> None:

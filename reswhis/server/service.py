@@ -19,6 +19,7 @@ from reswhis.backends.base import BackendConfig, BackendInfo, Choice
 from reswhis.core.errors import ConfigurationError, EngineDead, Overloaded
 from reswhis.engine.engine import LocalEngine
 from reswhis.observability.health import Health, State
+from reswhis.observability.metrics import Metrics, Snapshot
 
 from .limits import Limits
 from .sessions import Place, Sessions
@@ -43,6 +44,7 @@ class Service:
         self, config: BackendConfig, limits: Limits, *, workers: int = 1, log_transcripts: bool = False
     ) -> None:
         self.limits = limits
+        self.metrics = Metrics()
         self._config = config
         self._workers = workers
         self._log_transcripts = log_transcripts
@@ -93,10 +95,27 @@ class Service:
         loads = self._loader is not None and self._loader.is_alive()
         return loads or (self._engine is not None and self._engine.alive)
 
+    @property
+    def snapshot(self) -> Snapshot:
+        """For the metrics' page."""
+        live = [] if self._loaded is None else self._loaded.sessions.live
+        return Snapshot(
+            state=self.health.state,
+            workers=self._workers,
+            workers_ready=0 if self._engine is None else self._engine.workers_ready,
+            windows_waiting=0 if self._engine is None else self._engine.waiting,
+            sessions=len(live),
+            clients=self.sessions,
+            clients_max=self.limits.max_sessions,
+            backlog_s=sum(host.backlog_s for host in live),
+            model=self.info,
+        )
+
     def admit(self) -> tuple[Place, BackendInfo]:
         """Raises Overloaded while the model loads, also anew, when the server is full, and when it stops."""
         health = self.health
         if self._loaded is None or health.state is not State.READY:
+            self.metrics.session_refused(health.state.value)
             raise Overloaded(health.message)
         return self._loaded.sessions.admit(), self._loaded.choice.info
 
@@ -109,11 +128,11 @@ class Service:
     async def _load(self) -> None:
         try:
             choice, vad = await self._in_thread(self._choose)
-            self._engine = engine = LocalEngine(choice.make, workers=self._workers)
+            self._engine = engine = LocalEngine(choice.make, workers=self._workers, observer=self.metrics)
             await self._stack.enter_async_context(engine)
             self._report("loading the model", None)
             await engine.started()
-            sessions = Sessions(self.limits, engine, vad, log_transcripts=self._log_transcripts)
+            sessions = Sessions(self.limits, engine, vad, log_transcripts=self._log_transcripts, metrics=self.metrics)
             self._stack.push_async_callback(sessions.aclose)
             self._loaded = Loaded(choice, engine, sessions)
             if self._health.state is State.LOADING:  # and not told to stop meanwhile

@@ -16,7 +16,9 @@ from reswhis.core.errors import Overloaded
 from reswhis.core.events import Reason, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
 from reswhis.engine.engine import Engine
+from reswhis.observability.health import State
 from reswhis.observability.logs import TRANSCRIPTS
+from reswhis.observability.metrics import FULL, Metrics
 
 from .ear import ThreadedEar
 from .host import Host
@@ -69,9 +71,18 @@ class Place:
 class Sessions:
     """Open to new ones until :meth:`drain`."""
 
-    def __init__(self, limits: Limits, engine: Engine, vad: SileroVAD, *, log_transcripts: bool = False) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        engine: Engine,
+        vad: SileroVAD,
+        *,
+        log_transcripts: bool = False,
+        metrics: Metrics | None = None,
+    ) -> None:
         self.limits = limits
         self._log_transcripts = log_transcripts
+        self._metrics = metrics or Metrics()
         self._begun = 0
         self._engine = engine
         self._vad = vad
@@ -83,11 +94,19 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def live(self) -> list[Host]:
+        """The sessions that have begun and not ended."""
+        hosts = (place.host for place in self._places)
+        return [host for host in hosts if host is not None and not host.closed]
+
     def admit(self) -> Place:
         """Raises Overloaded when the server is full or stops."""
         if self._draining:
+            self._metrics.session_refused(State.DRAINING.value)
             raise Overloaded("the server is stopping")
         if len(self._places) >= self.limits.max_sessions:
+            self._metrics.session_refused(FULL)
             raise Overloaded("the server has as many sessions as it takes")
         place = Place(self)
         self._places.add(place)
@@ -98,7 +117,14 @@ class Sessions:
         ear = ThreadedEar(audio_format, self._vad, self._ears)
         self._begun += 1
         log_utterance = partial(_log_utterance, self._begun) if self._log_transcripts else None
-        return Host(session, self._engine, ear, max_backlog_s=self.limits.max_backlog_s, log_utterance=log_utterance)
+        return Host(
+            session,
+            self._engine,
+            ear,
+            max_backlog_s=self.limits.max_backlog_s,
+            log_utterance=log_utterance,
+            metrics=self._metrics,
+        )
 
     def leave(self, place: Place) -> None:
         self._places.discard(place)

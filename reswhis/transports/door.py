@@ -49,11 +49,13 @@ class Door:
     def _refusal(self, socket: WebSocket) -> JSONResponse | None:
         headers = socket.headers
         if not self.access.allows_origin(headers.get("origin"), headers.get("host")):
+            self.service.metrics.session_refused("foreign_origin")
             return _problem(
                 403, "foreign_origin", "pages of this origin may not use this server: see --allowed-origins"
             )
         key = key_of(headers, socket.query_params, socket.scope.get("subprotocols", ()))
         if not self.access.knows(key):
+            self.service.metrics.session_refused("unauthorized")
             return _problem(
                 401, "unauthorized", "this server wants an API key: Authorization: Bearer KEY, or ?api_key=KEY"
             )

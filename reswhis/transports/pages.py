@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter, Response
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 import reswhis
@@ -13,6 +13,8 @@ from reswhis import __version__
 from reswhis.core.types import SAMPLE_RATE
 from reswhis.observability.health import State
 from reswhis.server.service import Service
+
+from .access import Access, key_of
 
 PACKAGE = Path(reswhis.__file__).parent
 WEB_CLIENT = "web_client.html"
@@ -47,7 +49,7 @@ class Info(Configured):
     fallback_reason: str | None = Field(description="why the server has no Whisper model although none was refused")
     sessions: int
     max_sessions: int
-    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/", "/info", "/health/live", "/health/ready"]
+    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/", "/info", "/health/live", "/health/ready", "/metrics"]
 
 
 class Live(BaseModel):
@@ -60,7 +62,7 @@ class Readiness(BaseModel):
     progress: float | None = Field(description="0 to 1 where it is known")
 
 
-def router(service: Service, configured: Configured) -> APIRouter:
+def router(service: Service, configured: Configured, access: Access) -> APIRouter:
     pages = APIRouter()
 
     @pages.get("/", include_in_schema=False)
@@ -98,6 +100,18 @@ def router(service: Service, configured: Configured) -> APIRouter:
         health = service.health
         response.status_code = 200 if health.state is State.READY else 503
         return Readiness(status=health.state.value, message=health.message, progress=health.progress)
+
+    @pages.get("/metrics", response_class=PlainTextResponse, responses={401: {"description": "without an API key"}})
+    @pages.head("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        """For Prometheus, in its text format or, where that is asked for, in OpenMetrics's."""
+        # Unlike /info it tells how much is said, and when: who has made a session's door private means that too.
+        if not access.knows(key_of(request.headers, request.query_params, ())):
+            message = "this server wants an API key: Authorization: Bearer KEY, or ?api_key=KEY"
+            problem = {"type": "error", "code": "unauthorized", "message": message, "fatal": True}
+            return JSONResponse(problem, 401, {"WWW-Authenticate": "Bearer"})
+        content, content_type = service.metrics.page(request.headers.get("accept", ""), service.snapshot)
+        return Response(content, headers={"Content-Type": content_type, "Cache-Control": "no-store"})
 
     return pages
 

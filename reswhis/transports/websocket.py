@@ -161,7 +161,7 @@ class Connection:
                 await self._send_notices()
                 await self._end(self._codec.fail(code, message, param, 0), code)
         else:
-            await self._place.host.receive_end()
+            await self._place.host.receive_end(code=code)
 
     async def _watch_age(self) -> None:
         await asyncio.sleep(self._limits.max_session_s)
