@@ -1,7 +1,8 @@
 """Words that each policy loses and says twice with a recogniser that wavers from decode to decode.
 
 ``python benchmarks/wavering.py [STREAMS]``; needs no model and no network. The policy ``endpoint`` decodes every word
-once at its end, so what it loses is what the recogniser does not hear.
+once at its end, so what it loses is what the recogniser does not hear. Then the share of what people repeat ("zero zero
+eight") that comes out otherwise than it was said when word times move, by how far one word begins after another.
 """
 
 import sys
@@ -11,7 +12,7 @@ from common import TESTS
 
 sys.path.insert(0, str(TESTS))
 
-from wavering import HARMLESS, Noise, stream
+from wavering import HARMLESS, PHRASES, WAYS, Noise, heard_wrong, stream
 
 NOISES = {
     "realistic": Noise(),
@@ -33,6 +34,31 @@ def main() -> None:
             words = sum(count.words for count in counts)
             lost, doubled = (1000 * sum(getattr(c, kind) for c in counts) / words for kind in ("lost", "doubled"))
             print(f"{name:28} {policy:16} {words} words: {lost:5.2f} lost, {doubled:5.2f} doubled", flush=True)
+    repetitions(seeds=max(1, streams // 3))
+
+
+MOVES = {
+    "each end by 0.12 s": (0.12, False),
+    "each end by 0.25 s": (0.25, False),
+    "all by 0.12 s": (0.12, True),
+    "all by 0.17 s": (0.17, True),
+    "all by 0.25 s": (0.25, True),
+}
+SPACINGS_S = 0.2, 0.3, 0.4, 0.5
+
+
+def repetitions(seeds: int) -> None:
+    print(
+        f"\nrepetitions: {seeds * len(PHRASES)} each; % said wrong with words every {', '.join(map(str, SPACINGS_S))} s"
+    )
+    for moved, (most_s, together) in MOVES.items():
+        for policy in ("local-agreement", "alignatt", "endpoint"):
+            cells = []
+            for way in WAYS:
+                wrong = (heard_wrong(policy, way, each, most_s, together=together, seeds=seeds) for each in SPACINGS_S)
+                shares = " ".join(f"{100 * len(texts) / (seeds * len(PHRASES)):3.0f}" for texts in wrong)
+                cells.append(f"{way}: {shares}")
+            print(f"{moved:20} {policy:16} {', '.join(cells)}", flush=True)
 
 
 if __name__ == "__main__":

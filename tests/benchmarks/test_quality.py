@@ -19,7 +19,6 @@ from reswhis.simulation import Emission
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from quality import Replayed, Setup, arguments, measure, setups
-
 from quality_baseline import Predecessor
 from quality_decoding import CachedDecoder, Decode, Meter, WorkClock
 from quality_material import Piece, Plan, Recording, Said, Stream, duration_s, streams
