@@ -38,7 +38,7 @@ rem The recogniser. auto is faster-whisper, or a simple English one as long as n
 if not defined BACKEND set "BACKEND=auto"
 
 rem Seconds of new speech before it is looked at again: less shows words sooner and is more work.
-if not defined MINIMUM_CHUNK_SIZE set "MINIMUM_CHUNK_SIZE=1"
+if not defined MINIMUM_CHUNK_SIZE set "MINIMUM_CHUNK_SIZE=0.5"
 
 rem Begin a new line when the speaker pauses. With False, only who listens ends one.
 if not defined USE_VOICE_ACTIVITY_CONTROLLER set "USE_VOICE_ACTIVITY_CONTROLLER=True"

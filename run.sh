@@ -20,7 +20,7 @@ preset() {
   : "${BACKEND:=auto}"
 
   # Seconds of new speech before it is looked at again: less shows words sooner and is more work.
-  : "${MINIMUM_CHUNK_SIZE:=1}"
+  : "${MINIMUM_CHUNK_SIZE:=0.5}"
 
   # Begin a new line when the speaker pauses. With False, only who listens ends one.
   : "${USE_VOICE_ACTIVITY_CONTROLLER:=True}"

@@ -3,7 +3,7 @@
     uv run python benchmarks/quality.py [--folder DIR] [--words 2000] [--seeds 10] [--processes 2]
         [--material utterances monologues stream] [--mode unaware aware]
         [--policy local-agreement alignatt] [--step 0.5 1.0] [--n 2 3] [--holdback 0.3 0.4] [--min-probability 0.5]
-        [--endpoint-ms 500] [--trimming 15] [--preroll 0.3] [--prompt-chars 200]
+        [--endpoint-ms 500] [--trimming 15] [--preroll 0.3] [--prompt-chars 200] [--new-share 0.5]
         [--baseline] [--json FILE] [--plot FILE.svg]
 
 A list makes a sweep over all its values; what is not given is the product's default. That is always among the points,
@@ -86,6 +86,7 @@ class Setup:
             ("trimming", self.session.buffer_trimming_s, usual.buffer_trimming_s),
             ("pre-roll", self.session.preroll_s, usual.preroll_s),
             ("prompt", self.session.prompt_chars, usual.prompt_chars),
+            ("new share", self.session.new_share, usual.new_share),
         ):
             parts += [f"{label} {value:g}"] if value != default else []
         return ", ".join(parts)
@@ -105,15 +106,16 @@ def setups(args: argparse.Namespace) -> list[Setup]:
     slownesses = {"unaware": 0.0, "aware": args.slowness}
     found = {Setup(slowness=slownesses[mode]): None for mode in args.mode}
     policies = itertools.product(args.policy, args.n, args.holdback, args.min_probability)
-    sessions = itertools.product(args.step, args.trimming, args.preroll, args.prompt_chars)
+    sessions = itertools.product(args.step, args.trimming, args.preroll, args.prompt_chars, args.new_share)
     for mode, policy, fixed, endpoint_ms in itertools.product(args.mode, policies, sessions, args.endpoint_ms):
-        step, trimming, preroll, prompt = fixed
+        step, trimming, preroll, prompt, share = fixed
         session = SessionConfig(
             step_s=step,
             policy=_policy(*policy),
             buffer_trimming_s=trimming,
             preroll_s=preroll,
             prompt_chars=prompt,
+            new_share=share,
         )
         endpointing = replace(EndpointingConfig(), min_silence_s=endpoint_ms / 1000)
         found[Setup(session, endpointing, slownesses[mode])] = None
@@ -264,6 +266,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trimming", nargs="+", type=float, default=[session.buffer_trimming_s])
     parser.add_argument("--preroll", nargs="+", type=float, default=[session.preroll_s])
     parser.add_argument("--prompt-chars", nargs="+", type=int, default=[session.prompt_chars])
+    parser.add_argument("--new-share", nargs="+", type=float, default=[session.new_share])
     parser.add_argument("--baseline", action="store_true", help="the predecessor's rule too")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "reswhis-decodes.sqlite")

@@ -5,7 +5,7 @@ Nothing in the core sees the numbers: they are characters for private use, which
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from reswhis.core.endpointing import FRAME
 from reswhis.core.events import Committed
 from reswhis.core.online import OnlineASRProcessor, SessionConfig
 from reswhis.core.types import Hypothesis, Window, Word, samples, seconds
+
+from streams import committed, finish, play
 
 NUMBER, FIRST_HALF = 0xF0000, 0x8000
 SHORT = ["no", "yes", "the", "a", "to", "of", "and", "in", "it", "is"]
@@ -51,13 +53,13 @@ class Count:
     doubled: int
 
 
-def speech(rng, utterances):
-    """The words said, and where each utterance begins and ends. One word in twenty is said again."""
+def speech(rng, utterances, longest=90):
+    """Where words are said, one in twenty of them again, and where utterances begin and end; ``longest``: in words."""
     words, voiced, now, text = [], [], 0.5, "so"
     for _ in range(utterances):
         begin = now
         now += 0.1
-        for _ in range(rng.randint(5, 90)):
+        for _ in range(rng.randint(5, longest)):
             text = text if rng.random() < 0.05 else rng.choice(SHORT if rng.random() < 0.4 else LONG)
             length = rng.uniform(0.12, 0.5)
             words.append(Word(now, now + length, f" {text}{chr(NUMBER + len(words))}"))
@@ -148,3 +150,130 @@ def _append(heard, span, text, noise, rng):
         heard.append([middle, end, " " + text[3:]])
     else:
         heard.append([start, end, text])
+
+
+# Recognisers that waver in one way alone, for what must hold exactly.
+
+
+def numbered(texts, each_s, begin_s=0.5):
+    """One word after the other without a pause."""
+    return [
+        Word(begin_s + n * each_s, begin_s + (n + 1) * each_s, f" {text}{chr(NUMBER + n)}")
+        for n, text in enumerate(texts)
+    ]
+
+
+def quiet_between(said):
+    """Audio of a voice that is loud but for where one word ends and another may begin."""
+    loudness = np.full(samples(said[-1].end + 2), 9000, np.int16)
+    for at in [said[0].start, *(word.end for word in said)]:
+        loudness[samples(at - 0.02) : samples(at + 0.02)] = 3
+    return loudness
+
+
+def numbers(words):
+    """Which words of the script these are."""
+    return [ord(c) - NUMBER for word in words for c in word.text if ord(c) >= NUMBER]
+
+
+def unnumbered(text):
+    return "".join(c for c in text if ord(c) < NUMBER)
+
+
+def jitters(said, most_s, rng, *, together=False):
+    """Hears every word of the window, with each of its ends off by up to this much, or all by the same ``together``."""
+
+    def recognise(window):
+        begin, end = seconds(window.start), seconds(window.end)
+        same = rng.uniform(-most_s, most_s)
+        heard = []
+        for word in said:
+            if begin <= word.middle < end:
+                off = (same, same) if together else (rng.uniform(-most_s, most_s), rng.uniform(-most_s, most_s))
+                heard.append((word.start + off[0] - begin, word.end + off[1] - begin, word.text))
+        return Hypothesis(_one_after_the_other(heard))
+
+    return recognise
+
+
+def lapses(said, rng, *, jitter_s=0.0, flipped=0.0, missing=0.0, repeated=0.0, apart=4):
+    """In partial windows hears words wrong, not at all, or twice: of so many in a row at most one in two decodes.
+
+    In a final window only the times are off.
+    """
+    steady = jitters(said, jitter_s, rng)
+    before: set[int] = set()
+
+    def recognise(window):
+        nonlocal before
+        hypothesis = steady(window)
+        if window.is_final:
+            return hypothesis
+        words, now = [], set()
+        for word in hypothesis.words:
+            (number,) = numbers([word])
+            chance = rng.random()
+            if any(abs(number - other) < apart for other in before | now):
+                chance = 1.0
+            if chance < flipped + missing + repeated:
+                now.add(number)
+            words += _lapse(word, chance, flipped, missing, repeated, rng)
+        before = now
+        return Hypothesis(tuple(words))
+
+    return recognise
+
+
+def _lapse(word, chance, flipped, missing, repeated, rng):
+    if chance < flipped:
+        return [replace(word, text=f" {rng.choice(LONG)}{word.text[-1]}")]
+    if chance < flipped + missing:
+        return []
+    if chance < flipped + missing + repeated:
+        return [replace(word, end=word.middle), replace(word, start=word.middle)]
+    return [word]
+
+
+def _one_after_the_other(heard):
+    """Words in this order whose times do not run backwards."""
+    words = []
+    for begin, end, text in heard:
+        start = max(begin, 0.0)
+        if words and start < words[-1].end:
+            start = max((words[-1].end + start) / 2, words[-1].start + 0.02)
+            words[-1] = replace(words[-1], end=start)
+        words.append(Word(start, max(start + 0.02, end), text))
+    return tuple(words)
+
+
+# What people repeat.
+
+PHRASES = [
+    "zero zero zero",
+    "no no no no",
+    "zero zero eight",
+    "we will we will rock you",
+    "the sun is up the sun is up the sun is up",
+]
+WAYS = {
+    "partials": {"step_s": 0.3},
+    "trims": {"step_s": 0.3, "buffer_trimming_s": 2.0},
+    "cuts": {"step_s": 0.3, "max_utterance_s": 2.0},
+    "trims and cuts": {"step_s": 0.5, "buffer_trimming_s": 3.0, "max_utterance_s": 6.0},
+}
+
+
+def heard_wrong(policy, way, each_s, most_s, *, together, seeds=2):
+    """The phrases, each said three times, that come out otherwise than they were said."""
+    wrong = []
+    for phrase in PHRASES:
+        said = numbered(["so", *phrase.split() * 3, "then"], each_s)
+        voiced, until_s, audio = [(0.4, said[-1].end + 0.1)], said[-1].end + 1, quiet_between(said)
+        for seed in range(seeds):
+            recognise = jitters(said, most_s, random.Random(f"{phrase}{seed}"), together=together)
+            session = OnlineASRProcessor(SessionConfig(policy=PolicyConfig(policy), preroll_s=0.0, **WAYS[way]))
+            events = play(session, voiced, until_s, recognise, audio=audio) + finish(session, recognise)
+            text = unnumbered(committed(events))
+            if text != unnumbered("".join(word.text for word in said)).strip():
+                wrong.append(text)
+    return wrong

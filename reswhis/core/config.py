@@ -16,7 +16,10 @@ MAX_WINDOW_S = 28.0
 class SessionConfig:
     """What is fixed while a session lasts."""
 
-    step_s: float = 1.0
+    step_s: float = 0.5
+    """At least so much new speech before a decode of a growing utterance."""
+    new_share: float = 0.5
+    """So much of a window is new speech, or ``longest_step_s`` of it: a long one costs more to hear again."""
     max_utterance_s: float = MAX_WINDOW_S
     """Not more than a window, so that the final decode of an utterance is one window."""
     preroll_s: float = 0.3
@@ -35,6 +38,7 @@ class SessionConfig:
 
     def __post_init__(self) -> None:
         require_range("step_s", self.step_s, 0.01, 15)
+        require_range("new_share", self.new_share, 0, 1)
         require_range("max_utterance_s", self.max_utterance_s, 2, MAX_WINDOW_S)
         require_range("preroll_s", self.preroll_s, 0, 2)
         require_range("buffer_trimming_s", self.buffer_trimming_s, 1, MAX_WINDOW_S)
@@ -43,6 +47,11 @@ class SessionConfig:
         require_range("prompt_chars", self.prompt_chars, 0, 1000)
         require_range("detect_s", self.detect_s, 0, MAX_WINDOW_S)
         require_range("detect_probability", self.detect_probability, 0, 1)
+
+    @property
+    def longest_step_s(self) -> float:
+        """After so much audio that has not been decoded there is a window, however little of it is new speech."""
+        return 2 * self.step_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .alignment import following, monotone
+from .alignment import following, key, monotone
 from .types import Word, join
 
 SENTENCE_ENDS = ".?!…。？！｡।؟۔"
@@ -17,6 +17,9 @@ MIN_HEARD_S = 0.1
 OVERLAP_WORDS = 3
 """So many committed words a trimmed window hears again: of a single one, the first in a window and half cut off by
 jitter, a recogniser often makes another word, and then the next new one is taken for it."""
+OVERLAP_CHANGES = 2
+"""So often a word differs from the one before it, since "no no no" does not say which of them is the last."""
+LONGEST_OVERLAP = 24
 
 
 class Context:
@@ -43,8 +46,15 @@ class Context:
 
     @property
     def overlap_start(self) -> float:
-        """From where on the last few committed words can be heard again."""
-        return min(min(word.start, word.end - MIN_HEARD_S) for word in list(self._said)[-OVERLAP_WORDS:])
+        """Where the last few committed words begin, to be heard again; 0 while they are too few to find the place."""
+        overlap: list[Word] = []
+        changes = 0
+        for word in reversed(self._said):
+            changes += bool(overlap) and key(word) != key(overlap[-1])
+            overlap.append(word)
+            if (len(overlap) >= OVERLAP_WORDS and changes >= OVERLAP_CHANGES) or len(overlap) == LONGEST_OVERLAP:
+                return min(min(word.start, word.end - MIN_HEARD_S) for word in overlap)
+        return 0.0
 
     def prompt(self, since: float, before: float, limit: int) -> str:
         """The last sentences said in this time, or the last words if they are too long."""

@@ -43,6 +43,8 @@ class Stretch:
     """Where its next window begins: audio before it is committed for good."""
     decoded: int
     """Up to here there is nothing new to decode."""
+    unheard: int = 0
+    """Samples of speech that have not been in a window."""
     end: int | None = None
     """None while the speaker is still talking."""
     ended_at: int = 0

@@ -167,16 +167,39 @@ class Settings(BaseSettings):
     )
 
     minimum_chunk_size: float = Field(
-        1.0,
+        0.5,
         ge=0.1,
         le=15,
-        description="New audio before a decode: smaller shows words sooner and costs more decodes.",
+        description="New speech before a decode: smaller shows words sooner and costs more decodes.",
         json_schema_extra=_in(Group.STREAMING, "seconds", ("min-chunk-size",), "MINIMUM_CHUNK_SIZE"),
     )
+    new_audio_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Part of what is decoded that must be new, so that a growing utterance is decoded more and more "
+        "rarely, down to once in twice minimum_chunk_size.",
+        json_schema_extra=_in(Group.STREAMING),
+    )
     policy: Literal["local-agreement", "alignatt", "endpoint"] = Field(
-        "local-agreement",
+        "alignatt",
         description="When a word is final: once decodes agree on it, once the model's attention has passed it, "
         "or at the end of the utterance.",
+        json_schema_extra=_in(Group.STREAMING),
+    )
+    holdback_ms: int = Field(
+        400,
+        ge=0,
+        le=5000,
+        description="How long before the end of what was heard a word must end to be final (alignatt).",
+        json_schema_extra=_in(Group.STREAMING, "milliseconds"),
+    )
+    min_probability: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="A less probable word is final only when it is heard a second time (alignatt), "
+        "or not as a best guess (local-agreement).",
         json_schema_extra=_in(Group.STREAMING),
     )
     agreement_n: int = Field(

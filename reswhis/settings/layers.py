@@ -38,6 +38,7 @@ def session_config(settings: Settings) -> SessionConfig:
     """What a client cannot change."""
     return SessionConfig(
         step_s=settings.minimum_chunk_size,
+        new_share=settings.new_audio_share,
         max_utterance_s=settings.max_utterance_s,
         preroll_s=settings.preroll_ms / 1000,
         buffer_trimming_s=settings.buffer_trimming_sec,
@@ -49,6 +50,8 @@ def session_config(settings: Settings) -> SessionConfig:
             similarity=settings.similarity,
             fallback=settings.fallback,
             fallback_threshold=settings.fallback_threshold,
+            holdback_s=settings.holdback_ms / 1000,
+            min_probability=settings.min_probability,
         ),
     )
 

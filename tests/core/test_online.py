@@ -8,6 +8,7 @@ import pytest
 
 from reswhis.backends.fake import heard as one_word_per_second
 from reswhis.core.commit import POLICIES, PolicyConfig
+from reswhis.core.endpointing import FRAME
 from reswhis.core.errors import Overloaded
 from reswhis.core.events import (
     Closed,
@@ -25,7 +26,7 @@ from reswhis.core.events import (
 from reswhis.core.online import StreamOptions
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Hypothesis, Segment, Word, join, samples, seconds
 
-from streams import QUIET, VOICE, committed, decode_all, feed, heard, hears, of, stream, words
+from streams import FAINT, QUIET, VOICE, committed, decode_all, feed, heard, hears, of, stream, words
 
 
 @pytest.fixture
@@ -353,12 +354,27 @@ def test_the_start_of_speech_is_kept_when_its_probabilities_come_half_a_second_l
     session = stream(preroll_s=0.3)
     probabilities = [QUIET] * 31 + [VOICE] * 32
     for i in range(len(probabilities)):
-        session.receive_audio(np.zeros(512, np.int16))
+        session.receive_audio(np.full(512, FAINT))
         if i >= 16:
             session.receive_speech([probabilities[i - 16]])
     session.receive_speech(probabilities[-16:])
     assert session.events() == [SpeechStarted(1, pytest.approx(31 * 0.032 - 0.3))]
     assert session.next_window().start == 31 * 512 - samples(0.3)
+
+
+@pytest.mark.parametrize(("sound_from_s", "start_s"), [(0.5, 0.7), (0.8, 0.8), (2, 1.0)])
+def test_of_what_is_before_speech_dead_silence_is_not_decoded_and_a_sound_is(sound_from_s, start_s):
+    """Speech is detected at 1.0 s; the session keeps 0.3 s before it."""
+    session = stream(preroll_s=0.3)
+    audio = np.zeros(16_000 * 3 // FRAME * FRAME, np.int16)
+    audio[samples(sound_from_s) :] = FAINT
+    first = round(16_000 / FRAME)
+    for i in range(len(audio) // FRAME):
+        session.receive_audio(audio[i * FRAME : (i + 1) * FRAME])
+        session.receive_speech([VOICE if i >= first else QUIET])
+        if (window := session.next_window()) is not None:
+            break
+    assert seconds(window.start) == pytest.approx(start_s, abs=0.02)
 
 
 def test_a_flush_and_the_end_wait_for_the_probabilities_of_their_audio(session):

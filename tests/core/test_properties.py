@@ -10,7 +10,7 @@ from reswhis.core.events import Closed, Committed, Flushed, SpeechStarted, Speec
 from reswhis.core.online import OnlineASRProcessor, SessionConfig
 from reswhis.core.types import Hypothesis, Word, samples, seconds
 
-from streams import committed, hears, of
+from streams import FAINT, committed, hears, of
 
 SPEECH_S, SILENCE_S = st.sampled_from([0.4, 1.3, 2.9, 33.0]), st.sampled_from([0.1, 0.7, 2.0])
 WORD, WORD_S = st.sampled_from(["no", "yes", "we", "好"]), st.sampled_from([0.2, 0.3, 0.5])
@@ -69,7 +69,7 @@ def run(speaker, sizes, late, *, pick=lambda: True, recognise=None, policy="loca
         if flush_at is not None and arrivals[-1] < flush_at:
             size = min(size, flush_at - arrivals[-1])
         piece += 1
-        session.receive_audio(np.zeros(size, np.int16))
+        session.receive_audio(np.full(size, FAINT))
         arrivals.append(arrivals[-1] + size)
         if arrivals[-1] == flush_at:
             session.receive_flush("f")

@@ -9,19 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from reswhis.core.commit import POLICIES, PolicyConfig
 from reswhis.core.endpointing import FRAME, EndpointingConfig
-from reswhis.core.events import (
-    Closed,
-    Committed,
-    DecodeFailed,
-    Flushed,
-    SpeechStarted,
-    SpeechStopped,
-    Tentative,
-    UtteranceEnded,
-)
+from reswhis.core.events import Closed
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
-from reswhis.core.types import DecodeOptions, Hypothesis, Segment, Word, join, samples, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, Segment, Word, samples, seconds
 
+from listener import Listener
 from streams import hears
 
 TEXTS = st.sampled_from([" no", " yes", " we", "好", " No,"])
@@ -55,67 +47,6 @@ OPTIONS = st.builds(
     st.booleans(),
     st.builds(EndpointingConfig, min_silence_s=st.sampled_from([0.1, 0.5, 2.0])),
 )
-
-
-class Listener:
-    """Reads what a session says and knows what it must never say."""
-
-    def __init__(self, preroll_s):
-        self.preroll_s = preroll_s
-        self.words = []
-        self.failed = []
-        self.flushed = []
-        self.closed = []
-        self.started, self.stopped, self.ended = [], [], []
-        self.text = {}
-        self.committed_end = 0.0
-
-    def hear(self, event, marks):
-        assert not self.closed, "something was said after Closed"
-        match event:
-            case SpeechStarted(number, at):
-                assert number == len(self.started) + 1
-                assert len(self.stopped) == len(self.started), "two utterances are spoken at once"
-                assert not self.stopped or at >= self.stopped[-1]
-                self.started.append(at)
-            case SpeechStopped(number, at):
-                assert number == len(self.started) == len(self.stopped) + 1
-                assert at >= self.started[-1]
-                self.stopped.append(at)
-            case Committed(number, words, _):
-                self._of_the_first_that_has_not_ended(number)
-                assert words
-                self._in_order(words)
-                self.committed_end = words[-1].end
-                self.words += words
-                self.text[number] = self.text.get(number, ()) + words
-            case Tentative(number, words):
-                self._of_the_first_that_has_not_ended(number)
-                self._in_order(words)
-            case UtteranceEnded(number, text, start, end, _, _):
-                self._of_the_first_that_has_not_ended(number)
-                assert (start, end) == (self.started[number - 1], self.stopped[number - 1])
-                assert text == join(self.text.get(number, ()))
-                self.ended.append(number)
-            case Flushed(id):
-                self.flushed.append(id)
-                assert marks[: len(self.flushed)] == [(i, at) for i, at in marks if i in self.flushed]
-                place = dict(marks)[id] - self.preroll_s - seconds(FRAME)  # what is not scored yet cannot be known
-                assert all(at >= place for at in self.started[len(self.ended) :]), "before all it caused"
-            case Closed():
-                assert len(self.ended) == len(self.stopped) == len(self.started)
-                assert self.flushed == [id for id, _ in marks]
-                self.closed.append(event)
-            case DecodeFailed(_, start, end, is_final):
-                if is_final:
-                    self.failed.append((start, end))
-
-    def _of_the_first_that_has_not_ended(self, number):
-        assert len(self.ended) + 1 == number <= len(self.started)
-
-    def _in_order(self, words):
-        times = [t for word in words for t in (word.start, word.end)]
-        assert times == sorted(times) and times[:1] >= [self.committed_end][: len(times)]
 
 
 class Stream(RuleBasedStateMachine):
@@ -277,7 +208,7 @@ class Stream(RuleBasedStateMachine):
         unscored = seconds(self.sent - self.scored)
         if len(self.listener.ended) == len(self.listener.started):
             assert self.session.held_s <= self.config.preroll_s + 8 * seconds(FRAME) + unscored
-        if self.outstanding is None and self.session.backlog_s - unscored >= 2 * self.config.step_s:
+        if self.outstanding is None and self.session.backlog_s - unscored >= self.config.longest_step_s:
             self.ask()
             assert self.outstanding is not None, "a session that is not read waits for itself"
 

@@ -124,7 +124,7 @@ def preset():
         "MODEL_SIZE": "auto",
         "LANGUAGE": "en",
         "SAMPLING_RATE": "16000",
-        "MINIMUM_CHUNK_SIZE": "1",
+        "MINIMUM_CHUNK_SIZE": "0.5",
         "USE_VOICE_ACTIVITY_CONTROLLER": "True",
         "USE_VOICE_ACTIVITY_DETECTION": "False",
     }
