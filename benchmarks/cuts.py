@@ -191,7 +191,7 @@ def outcome(stream: Stream, setup: Setup, decoder: Decoder, vad: SileroVAD) -> O
         spoken=len(normal(truth).split()),
         wrong=errors_by_block([truth], join(words))[0],
         own=_against(stream, own_utterances(stream.audio, said, decoder), words, places),
-        alone=_against(stream, heard_alone(stream, decoder), words, places),
+        alone=_against(stream, heard_alone(stream, decoder).files, words, places),
         endpoints=len(places.endpoints),
         trims=len(places.trims),
         cuts=len(places.cuts),

@@ -14,8 +14,11 @@ of a sweep takes seconds.
 
 --folder has a references.jsonl with word times, as tests/recordings has. Latency counts from the ends of the words
 whose times are exact, if there are any. The reference is each recording decoded alone, whole, by the same model with
-the same options and no prompt. "Own" is each utterance as the session itself cut it, decoded so: how that differs from
-the reference is the endpointing's doing, how the live text differs from it is what the decodes before the last one did.
+the same options and no prompt: its file, and "in place", the same recording as it lies in the stream, from the last
+multiple of 20 ms before it. The recogniser hears a small network's words otherwise when it begins some milliseconds
+earlier, mostly worse, and of each file there is one decode however often it is said. "Own" is each utterance as the
+session itself cut it, decoded so: how that differs from the reference is the endpointing's doing, how the live text
+differs from it is what the decodes before the last one did.
 --baseline adds the predecessor's rule at each step.
 """
 
@@ -46,9 +49,11 @@ from quality_baseline import Predecessor
 from quality_decoding import CachedDecoder, Decoder, Meter, WorkClock, fingerprint, one_thread_each, whole
 from quality_material import Plan, Stream, duration_s, recordings, streams
 from quality_report import Report, Row, machine, plot, table
-from quality_scores import Score, score
+from quality_scores import Reference, Score, score
 
 OPTIONS = DecodeOptions(language="en", encoder_context="dynamic")
+HOP = 320
+"""Samples of a step of the recogniser's encoder."""
 MATERIALS = ("utterances", "monologues", "stream")
 
 
@@ -129,7 +134,7 @@ def setups(args: argparse.Namespace) -> list[Setup]:
 # One stream.
 
 
-def measure(stream: Stream, setup: Setup, decoder: Decoder, vad: Scorer, reference: Sequence[Word]) -> Score:
+def measure(stream: Stream, setup: Setup, decoder: Decoder, vad: Scorer, reference: Reference) -> Score:
     meter = Meter(decoder, WorkClock(setup.slowness))
     said = list(_said(stream.audio, setup, meter, vad))
     own = None if setup.predecessor else own_utterances(stream.audio, said, decoder)
@@ -154,12 +159,14 @@ def own_utterances(audio: Samples, said: Sequence[Emission], decoder: Decoder) -
     ]
 
 
-def heard_alone(stream: Stream, decoder: Decoder) -> list[Word]:
-    return [
-        word
-        for piece in stream.pieces
-        for word in whole(decoder, Window(0, piece.at, piece.recording.audio, OPTIONS, is_final=True))
+def heard_alone(stream: Stream, decoder: Decoder) -> Reference:
+    files = [Window(0, piece.at, piece.recording.audio, OPTIONS, is_final=True) for piece in stream.pieces]
+    starts = [window.start // HOP * HOP for window in files]
+    placed = [
+        Window(0, start, stream.audio[start : window.end], OPTIONS, is_final=True)
+        for start, window in zip(starts, files, strict=True)
     ]
+    return Reference(*([word for window in windows for word in whole(decoder, window)] for windows in (files, placed)))
 
 
 class Replayed:

@@ -71,6 +71,7 @@ class Row:
     wer: Rate
     reference_wer: Rate
     difference: Rate
+    placed_difference: Rate
     own_wer: Rate | None
     """Of the session's own utterances, decoded whole."""
     own_difference: Rate | None
@@ -107,6 +108,7 @@ class Row:
         words = [n for s in scores for n in s.words]
         wrong = [n for s in scores for n in s.wrong]
         alone = [n for s in scores for n in s.reference_wrong]
+        placed = [n for s in scores for n in s.placed_wrong]
         own = [n for s in scores for n in s.own_wrong or ()]
         faults = [(s.stream, fault) for s in scores for fault in s.faults]
         exact = [row for s in scores for row in s.latencies if row.exact]
@@ -121,6 +123,7 @@ class Row:
             wer=Rate.of(wrong, words),
             reference_wer=Rate.of(alone, words),
             difference=Rate.of([a - b for a, b in zip(wrong, alone, strict=True)], words),
+            placed_difference=Rate.of([a - b for a, b in zip(wrong, placed, strict=True)], words),
             own_wer=Rate.of(own, words) if own else None,
             own_difference=Rate.of([a - b for a, b in zip(wrong, own, strict=True)], words) if own else None,
             per_1000=_per_1000([f for _, f in faults], sum(s.reference_words for s in scores)),
@@ -210,7 +213,8 @@ def _quality_head(row: Row) -> tuple[str, ...]:
     return (
         "",
         "WER %",
-        "− reference",
+        "− files",
+        "− in place",
         "lost / inserted / doubled ‰",
         "− own",
         "‰ of own",
@@ -222,7 +226,7 @@ def _quality_head(row: Row) -> tuple[str, ...]:
 
 def _quality(row: Row) -> tuple[str, ...]:
     return (
-        _name(row), str(row.wer), str(row.difference), _kinds(row.per_1000),
+        _name(row), str(row.wer), str(row.difference), str(row.placed_difference), _kinds(row.per_1000),
         "-" if row.own_difference is None else str(row.own_difference),
         "-" if row.own_difference is None else _kinds(row.own_per_1000),
         str(row.commit), str(row.display), f"{row.revisions:.2f}",
@@ -274,7 +278,10 @@ class _Panel:
 
     @classmethod
     def around(cls, rows: Sequence[Row], top: float) -> _Panel:
-        lows, highs = [min(0.0, row.difference.low) for row in rows], [row.difference.high for row in rows]
+        lows, highs = (
+            [min(0.0, row.placed_difference.low) for row in rows],
+            [row.placed_difference.high for row in rows],
+        )
         margin = 0.1 * max(0.5, max(highs) - min(lows))
         return cls(0.0, 1.15 * max(row.commit.mean for row in rows), min(lows) - margin, max(highs) + margin, top)
 
@@ -323,7 +330,7 @@ def _axes(panel: _Panel, title: str) -> Iterator[str]:
     yield f'<text x="{WIDTH / 2}" y="{bottom + 34}" text-anchor="middle">mean commit latency, s</text>'
     yield (
         f'<text transform="translate(16 {middle}) rotate(-90)" text-anchor="middle">'
-        "WER streaming − reference, points</text>"
+        "WER streaming − in place, points</text>"
     )
 
 
@@ -336,10 +343,10 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _point(panel: _Panel, row: Row, number: int, colour: str) -> Iterator[str]:
     """Its area is the audio decoded per second of audio, its line the 95 % interval, a ring the default."""
-    x, y, radius = panel.x(row.commit.mean), panel.y(row.difference.value), 2 + 2 * row.decoded**0.5
-    low, high = panel.y(row.difference.low), panel.y(row.difference.high)
+    x, y, radius = panel.x(row.commit.mean), panel.y(row.placed_difference.value), 2 + 2 * row.decoded**0.5
+    low, high = panel.y(row.placed_difference.low), panel.y(row.placed_difference.high)
     yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" stroke-opacity="0.5"/>'
-    title = escape(f"{row.name}: {row.commit} s, {row.difference} points, {row.decoded:.2f} s/s")
+    title = escape(f"{row.name}: {row.commit} s, {row.placed_difference} points, {row.decoded:.2f} s/s")
     yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"><title>{title}</title></circle>'
     if row.is_default:
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius + 4:.1f}" fill="none" stroke="#222" stroke-width="1.5"/>'

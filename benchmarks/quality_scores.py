@@ -33,6 +33,15 @@ SAID_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """What was heard in each recording alone, with times of the stream."""
+
+    files: list[Word]
+    placed: list[Word]
+    """In the recordings as they lie in the stream."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """A word lost, inserted or doubled."""
 
@@ -68,12 +77,13 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Of one stream; ``words``, ``wrong`` and ``reference_wrong`` have a number for each block."""
+    """Of one stream; ``words`` and what is wrong have a number for each block."""
 
     stream: str
     words: tuple[int, ...]
     wrong: tuple[int, ...]
     reference_wrong: tuple[int, ...]
+    placed_wrong: tuple[int, ...]
     own_wrong: tuple[int, ...] | None
     """Of the utterances as the session cut them, each decoded alone; None if it cuts none."""
     reference_words: int
@@ -93,12 +103,9 @@ class Score:
 
 
 def score(
-    stream: Stream, said: Sequence[Emission], meter: Meter, reference: Sequence[Word], own: Sequence[Word] | None
+    stream: Stream, said: Sequence[Emission], meter: Meter, reference: Reference, own: Sequence[Word] | None
 ) -> Score:
-    """``reference``: what was heard in each recording alone; ``own``: in each of the session's utterances.
-
-    Both with times of the stream.
-    """
+    """``own``: what was heard in each of the session's utterances, with times of the stream."""
     words = [word for emission in said if isinstance(emission.event, Committed) for word in emission.event.words]
     spoken = [word for piece in stream.pieces for word in piece.words]
     found, places = tuple(latencies(spoken, said)), Places(stream, said, meter.starts)
@@ -106,12 +113,13 @@ def score(
         stream=stream.name,
         words=tuple(len(normal(truth).split()) for truth in stream.truths),
         wrong=errors_by_block(stream.truths, join(words)),
-        reference_wrong=errors_by_block(stream.truths, join(reference)),
+        reference_wrong=errors_by_block(stream.truths, join(reference.files)),
+        placed_wrong=errors_by_block(stream.truths, join(reference.placed)),
         own_wrong=None if own is None else errors_by_block(stream.truths, join(own)),
-        reference_words=len(reference),
+        reference_words=len(reference.files),
         own_words=len(own or ()),
         committed=len(words),
-        faults=tuple(faults(reference, words, places)),
+        faults=tuple(faults(reference.files, words, places)),
         own_faults=() if own is None else tuple(faults(own, words, places)),
         latencies=found,
         unpaired=len(spoken) - len(found),
