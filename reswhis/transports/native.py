@@ -216,7 +216,9 @@ class NativeCodec:
 
     def encode(self, event: ev.Event | Notice, audio: int) -> list[Message]:
         now = _audio_ms(audio)
-        cleared = self._partial((), now) if self._full and isinstance(event, ev.UtteranceEnded) else None
+        cleared = None
+        if self._full and isinstance(event, ev.UtteranceEnded):
+            cleared = self._partial(ev.Tentative(event.utterance, ()), now)
         return [self._written(message) for message in (cleared, self._message(event, now)) if message is not None]
 
     def fail(self, code: str, message: str, param: str | None, audio: int) -> list[Message]:
@@ -257,8 +259,8 @@ class NativeCodec:
         now: int,
     ) -> told.ServerMessage | None:  # fmt: skip
         match event:
-            case ev.Tentative(_, words):
-                return self._partial(words, now)
+            case ev.Tentative():
+                return self._partial(event, now)
             case ev.SpeechStarted(_, at):
                 return {"type": "speech_start", "seq": self._next(), "audio_ms": now, "at_ms": _ms(at)}
             case ev.SpeechStopped(utterance, at):
@@ -316,6 +318,7 @@ class NativeCodec:
             "id": self._finals,
             "start_ms": _ms(event.words[0].start),
             "end_ms": _ms(event.words[-1].end),
+            "lag_ms": _lag(event, now),
             "text": _text(event.words),
             "words": [_word(word) for word in event.words] if self._asked.words else [],
             "utterance": event.utterance,
@@ -334,12 +337,14 @@ class NativeCodec:
             "id": self._finals,
             "from": round(event.words[0].start * 1000, 1),
             "to": round(event.words[-1].end * 1000, 1),
+            "lag_ms": _lag(event, now),
             "content": _text(event.words),
             "utterance": event.utterance,
             "reason": event.reason.value,
         }
 
-    def _partial(self, words: Sequence[Word], now: int) -> told.Partial | None:
+    def _partial(self, event: ev.Tentative, now: int) -> told.Partial | None:
+        words = event.words
         if not self._partials or not (words or self._shows_partial):
             return None
         self._shows_partial = bool(words)
@@ -351,6 +356,7 @@ class NativeCodec:
             "audio_ms": now,
             "start_ms": _ms(words[0].start),
             "end_ms": _ms(words[-1].end),
+            "lag_ms": _lag(event, now),
             "text": _text(words),
         }
 
@@ -441,6 +447,10 @@ def _audio_ms(samples: int) -> int:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
+
+
+def _lag(event: ev.Committed | ev.Tentative, now: int) -> int:
+    return max(0, now - _ms(event.heard_until))
 
 
 def _text(words: Sequence[Word]) -> str:

@@ -116,7 +116,7 @@ class SpeechStart(Numbering):
     """Somebody begins to speak: an utterance begins."""
 
     type: Literal["speech_start"]
-    at_ms: Annotated[Ms, Field(description="Where the utterance begins: some 300 ms before the first sound.")]
+    at_ms: Annotated[Ms, Field(description="Where the utterance begins: up to 300 ms before the first sound.")]
 
 
 class Partial(Numbering):
@@ -125,6 +125,7 @@ class Partial(Numbering):
     type: Literal["partial"]
     start_ms: NotRequired[Annotated[Ms, Field(description="Start of the first word, if there is one.")]]
     end_ms: NotRequired[Annotated[Ms, Field(description="End of the last word, if there is one.")]]
+    lag_ms: NotRequired[Annotated[Ms, Field(description="As of `final`, if there is a word.")]]
     text: Annotated[str, Field(description="The words, each with the space before it; empty: there are none now.")]
 
 
@@ -144,6 +145,7 @@ class Final(Numbering):
     id: Annotated[Number, Field(description="Number of the `final`: 1, then one more each time.")]
     start_ms: Annotated[Ms, Field(description="Start of the first word; not before the end of the last `final`.")]
     end_ms: Annotated[Ms, Field(description="End of the last word.")]
+    lag_ms: Annotated[Ms, Field(description="How far its decode is behind the audio received, in milliseconds.")]
     text: Annotated[str, Field(description="The words, each with the space before it.")]
     words: NotRequired[Annotated[list[Word], Field(description="The same, one by one, unless `start` said false.")]]
     utterance: Annotated[Number, Field(description="Number of the utterance they belong to.")]
@@ -165,6 +167,7 @@ class PlainFinal(Numbering, _Span):
 
     type: Literal["final"]
     id: Annotated[Number, Field(description="Number of the `final`: 1, then one more each time.")]
+    lag_ms: Annotated[Ms, Field(description="How far its decode is behind the audio received, in milliseconds.")]
     content: Annotated[str, Field(description="The words, each with the space before it.")]
     utterance: Annotated[Number, Field(description="Number of the utterance they belong to.")]
     reason: Annotated[Literal[tuple(REASONS)], Field(description="Why now.")]  # type: ignore[valid-type]

@@ -49,6 +49,42 @@ def test_ten_minutes_of_silence_keep_under_a_second_of_audio():
     assert session.held_s < 1
 
 
+def test_what_is_said_tells_how_much_had_been_heard_when_its_decode_was_asked_for():
+    session = stream(policy=PolicyConfig("alignatt"))
+    feed(session, 1.2, VOICE)
+    window = session.next_window()
+    feed(session, 3, VOICE)  # while it is decoded
+    session.receive_hypothesis(window, heard("hello", "wor"))
+    said = [event for event in session.events() if isinstance(event, Committed | Tentative)]
+    assert [event.heard_until for event in said] == [pytest.approx(1.2, abs=0.02)] * 2
+    session.receive_flush()
+    window = session.next_window()
+    feed(session, 2, VOICE)
+    session.receive_hypothesis(window, heard("hello", "world"))
+    [final] = of(Committed, session.events())
+    assert final.heard_until == pytest.approx(4.2, abs=0.04)
+
+
+def test_young_speech_is_decoded_often_and_a_growing_window_more_rarely():
+    session = stream(step_s=0.5, new_share=0.5)
+    asked = []
+    for _ in range(200):
+        feed(session, 0.032, VOICE)
+        if (window := session.next_window()) is not None:
+            asked.append(seconds(window.end))
+            session.receive_hypothesis(window, Hypothesis())
+    assert asked[:4] == pytest.approx([0.5, 1.0, 2.0, 3.0], abs=0.1)
+
+
+def test_nothing_is_decoded_while_it_is_not_known_whether_the_utterance_ends():
+    session = stream(step_s=0.5)
+    feed(session, 0.4, VOICE)
+    feed(session, 0.4, QUIET)
+    assert session.next_window() is None
+    feed(session, 0.16, VOICE)
+    assert not session.next_window().is_final
+
+
 def test_speech_asks_for_a_window_each_step(session):
     feed(session, 0.9, VOICE)
     assert session.next_window() is None

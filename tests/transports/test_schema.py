@@ -143,6 +143,14 @@ def test_whatever_can_be_told_is_in_the_schema_and_begins_with_its_type_and_numb
     assert [message["seq"] for message in told] == list(range(1, len(told) + 1))
 
 
+@pytest.mark.parametrize("said", [{"type": "start"}, b"\0\0"])
+def test_words_say_how_far_their_decode_is_behind_the_audio(said):
+    made = spoken_to(said)
+    words = (ev.Committed(1, WORDS, ev.Reason.ATTENTION, 0.75), ev.Tentative(1, WORDS, 0.5))
+    written = [json.loads(message) for event in words for message in made.encode(event, SECOND)]
+    assert [message["lag_ms"] for message in written] == [250, 500][: len(written)]
+
+
 def test_the_schema_refuses_what_is_never_told():
     pong = {"type": "pong", "seq": 1, "audio_ms": 0, "id": 1}
     assert is_told(pong)
