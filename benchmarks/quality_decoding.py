@@ -133,8 +133,8 @@ class CachedDecoder:
         return Decode(hypothesis, cost_s)
 
     def _key(self, window: Window) -> bytes:
-        """All that the recogniser sees of a window: neither its place nor whether it is final."""
-        seen = repr((self._fingerprint, window.options, window.prompt))
+        """All that the recogniser sees of a window, so not its place."""
+        seen = repr((self._fingerprint, window.options, window.prompt, window.is_final))
         return hashlib.sha256(seen.encode() + window.audio.tobytes()).digest()[:16]
 
 
@@ -142,10 +142,10 @@ def fingerprint(model: Path) -> str:
     """Changes with the model, the library, and the modules that make a hypothesis of a window."""
     from importlib.metadata import version
 
-    from reswhis.backends import faster_whisper, log_mel, whisper_tokens, word_times
+    from reswhis.backends import faster_whisper, log_mel, temperature_fallback, whisper_tokens, word_times
 
     digest = hashlib.sha256((model / "model.bin").read_bytes())
-    for module in (faster_whisper, log_mel, whisper_tokens, word_times):
+    for module in (faster_whisper, log_mel, temperature_fallback, whisper_tokens, word_times):
         digest.update(Path(str(module.__file__)).read_bytes())
     return f"{digest.hexdigest()} {version('ctranslate2')}"
 

@@ -1,9 +1,10 @@
 """Whisper on CTranslate2, on a CPU or an NVIDIA GPU, from a converted model directory.
 
-A window costs one encoding, one decoding and, where word times are wanted, one alignment: nothing is sought again and
-no temperature is tried. Decodes without timestamp tokens, unlike stock Whisper, which with them may end before the
-audio does and leave the rest to a second pass: in 20 windows of several utterances whisper-micro left out 57 words with
-them and 21 without, and has no more wrong words overall. Times come from the attention instead.
+A window costs one encoding, one decoding and, where word times are wanted, one alignment; only a final one that comes
+out badly is decoded again, at other temperatures (:mod:`.temperature_fallback`). Decodes without timestamp tokens,
+unlike stock Whisper, which with them may end before the audio does and leave the rest to a second pass: in 20 windows
+of several utterances whisper-micro left out 57 words with them and 21 without, and has no more wrong words overall.
+Times come from the attention instead.
 
 Which model, device and number type is decided in :mod:`.faster_whisper_choice`, which also makes the factory.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 import logging
 import math
 import time
-import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from reswhis.core.errors import BackendError, ConfigurationError
 from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Segment, Window, Word, seconds
 
 from .log_mel import FRAMES_PER_S, FULL_FRAMES, LogMel, content_frames
+from .temperature_fallback import Attempt, best
 from .whisper_tokens import Piece, WhisperTokens
 from .word_times import Loudness, aligned, spread
 
@@ -60,8 +61,10 @@ class MakeFasterWhisper:
     threads: int
 
     def __call__(self, worker: int) -> FasterWhisper:
+        from ctranslate2 import set_random_seed
         from ctranslate2.models import Whisper
 
+        set_random_seed(0)  # of what is sampled; it counts until the first sample, so only the order of windows matters
         try:
             model = Whisper(
                 str(self.model),
@@ -129,22 +132,21 @@ class FasterWhisper:
         encoded = self._encode(features)
         language, certainty = self._language(encoded, options.language)
         task = self._tokens.task(language, options.task)
-        result = self._generate(encoded, self._prompt(window), task, options, duration)
-        tokens = [token for token in result.sequences_ids[0] if token < self._tokens.end]
+        heard = self._hear(encoded, window, [*self._prompt(window), *task, self._tokens.no_timestamps])
+        tokens = list(heard.tokens)
         pieces = self._tokens.words(tokens, language)
-        likelihood = _average_log_probability(result)
         loudness = Loudness(features, content_frames(window.audio))
         if pieces and options.word_times:
             words = self._align(encoded, task, tokens, pieces, loudness, window.audio)
         else:
             spans = spread(pieces, loudness, duration) if pieces else []
-            words = _words(pieces, spans, [math.exp(likelihood)] * len(pieces))
+            words = _words(pieces, spans, [math.exp(heard.average_log_probability)] * len(pieces))
         segment = Segment(
             start=words[0].start if words else 0.0,
             end=words[-1].end if words else duration,
-            average_log_probability=likelihood,
-            no_speech_probability=min(max(result.no_speech_prob, 0.0), 1.0),
-            compression_ratio=_compression_ratio(self._tokens.decode(tokens)),
+            average_log_probability=heard.average_log_probability,
+            no_speech_probability=heard.no_speech_probability,
+            compression_ratio=heard.compression_ratio,
         )
         return Hypothesis(words, (segment,), language, certainty)
 
@@ -168,23 +170,42 @@ class FasterWhisper:
         before = before[max(0, len(before) - _PROMPT_TOKENS + len(hotwords)) :]
         return [self._tokens.previous, *hotwords, *before] if hotwords or before else []
 
+    def _hear(self, encoded: StorageView, window: Window, prompt: list[int]) -> Attempt:
+        budget = _TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio)))
+
+        def sample(temperature: float) -> Attempt:
+            return self._generate(encoded, prompt, budget, sampling_topk=0, sampling_temperature=temperature)
+
+        first = self._generate(encoded, prompt, budget, beam_size=window.options.beam_size)
+        return best(first, sample, min(budget, _CONTEXT_TOKENS // 2)) if window.is_final else first
+
     def _generate(
-        self, encoded: StorageView, prompt: list[int], task: list[int], options: DecodeOptions, duration: float
-    ) -> WhisperGenerationResult:
-        tokens = self._tokens
-        prompt = [*prompt, *task, tokens.no_timestamps]
-        budget = _TOKENS_AT_LEAST + round(_TOKENS_PER_S * duration)
-        return self._model.generate(
+        self,
+        encoded: StorageView,
+        prompt: list[int],
+        budget: int,
+        *,
+        beam_size: int = 1,
+        sampling_topk: int = 1,
+        sampling_temperature: float = 1.0,
+    ) -> Attempt:
+        result = self._model.generate(
             encoded,
             [prompt],
-            beam_size=options.beam_size,
+            beam_size=beam_size,
+            sampling_topk=sampling_topk,
+            sampling_temperature=sampling_temperature,
             # CTranslate2 generates at most half of this, and at most what it leaves beside the prompt.
             max_length=min(max(2 * budget, len(prompt) + budget), _CONTEXT_TOKENS),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
-            suppress_tokens=[-1, tokens.start, tokens.previous],
+            suppress_tokens=[-1, self._tokens.start, self._tokens.previous],
         )[0]
+        tokens = tuple(token for token in result.sequences_ids[0] if token < self._tokens.end)
+        no_speech = min(max(result.no_speech_prob, 0.0), 1.0)
+        text, cost = self._tokens.decode(tokens), len(result.sequences_ids[0]) + 1
+        return Attempt(tokens, text, _average_log_probability(result), no_speech, cost)
 
     def _align(
         self,
@@ -225,8 +246,3 @@ def _average_log_probability(result: WhisperGenerationResult) -> float:
     """Over all tokens and the end of the text, by which CTranslate2's score is not divided."""
     generated = max(len(result.sequences_ids[0]), 1)
     return float(result.scores[0]) * generated / (generated + 1)
-
-
-def _compression_ratio(text: str) -> float:
-    raw = text.strip().encode()
-    return len(raw) / len(zlib.compress(raw))

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from reswhis import __version__
 from reswhis.backends.base import BackendInfo
 from reswhis.core.events import Committed, DecodeFailed, Event, Reason, Suppressed, UtteranceEnded
+from reswhis.core.guard import Doubt
 from reswhis.core.types import Window, seconds
 
 from .health import State
@@ -78,6 +79,8 @@ class Metrics:
 
     def _begin_at_zero(self) -> None:
         """What could be counted is there from the start: to a rate, what appears with its first count has not risen."""
+        for doubt in Doubt:
+            self._suppressed.labels(doubt.value)
         for reason in Reason:
             self._committed.labels(reason.value)
             if reason not in (Reason.AGREEMENT, Reason.ATTENTION):

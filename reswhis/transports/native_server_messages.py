@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 from reswhis.audio.pcm import HIGHEST_RATE, LOWEST_RATE, SAMPLE_BYTES
 from reswhis.core.commit import POLICIES
 from reswhis.core.events import Reason
+from reswhis.core.guard import Doubt
 from reswhis.core.types import TASKS
 
 ERRORS: Mapping[str, str] = MappingProxyType(
@@ -57,6 +58,13 @@ REASONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Why words are final → meaning."""
+
+DOUBTS = tuple(doubt.value for doubt in Doubt)
+WHY_DOUBTED = (
+    "Why. `no_speech`: the recogniser itself says that nobody spoke. `silence`: the voice detector heard nobody there. "
+    "`uncertain`: neither of them was sure. `loop`: the same again and again, faster than anyone can speak. "
+    "`crowded`: more words than anyone can say in the time. `bunched`: several words at one time, or that take none."
+)
 
 Count = Annotated[int, Field(ge=0)]
 Number = Annotated[int, Field(ge=1)]
@@ -205,7 +213,7 @@ class Suppressed(Numbering):
 
     type: Literal["suppressed"]
     text: Annotated[str, Field(description="The words, each with the space before it.")]
-    reason: Annotated[str, Field(description="Why: `no_speech`, or `loop` for a recogniser that repeats itself.")]
+    reason: Annotated[Literal[DOUBTS], Field(description=WHY_DOUBTED)]  # type: ignore[valid-type]
 
 
 class Configured(Numbering, InForce):
