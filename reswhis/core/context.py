@@ -6,6 +6,7 @@ Knows nothing of utterances, windows or events.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from .alignment import following, key, monotone
 from .types import Word, join
@@ -44,17 +45,33 @@ class Context:
         """What of ``heard``, in a window that begins at ``since``, has not been said yet."""
         return following(self._said, heard, since)
 
-    @property
-    def overlap_start(self) -> float:
-        """Where the last few committed words begin, to be heard again; 0 while they are too few to find the place."""
-        overlap: list[Word] = []
+    def trim_start(self, earliest: float) -> float:
+        """Where a window may begin that is to hear the last committed words again; 0 while they are too few for that.
+
+        At the beginning of a sentence if one begins since ``earliest``, or else of a word: with few words before it a
+        recogniser makes less of what follows.
+        """
+        said = list(self._said)
+        first = self._overlap(said)
+        if first is None:
+            return 0.0
+        for i in range(first, 0, -1):
+            if said[i].start < earliest:
+                break
+            if said[i - 1].text.rstrip().endswith(tuple(SENTENCE_ENDS)):
+                first = i
+                break
+        return min(min(word.start, word.end - MIN_HEARD_S) for word in said[first:])
+
+    def _overlap(self, said: Sequence[Word]) -> int | None:
+        """The first of the last words that together say which they are."""
         changes = 0
-        for word in reversed(self._said):
-            changes += bool(overlap) and key(word) != key(overlap[-1])
-            overlap.append(word)
-            if (len(overlap) >= OVERLAP_WORDS and changes >= OVERLAP_CHANGES) or len(overlap) == LONGEST_OVERLAP:
-                return min(min(word.start, word.end - MIN_HEARD_S) for word in overlap)
-        return 0.0
+        for i in range(len(said) - 1, -1, -1):
+            count = len(said) - i
+            changes += count > 1 and key(said[i]) != key(said[i + 1])
+            if (count >= OVERLAP_WORDS and changes >= OVERLAP_CHANGES) or count == LONGEST_OVERLAP:
+                return i
+        return None
 
     def prompt(self, since: float, before: float, limit: int) -> str:
         """The last sentences said in this time, or the last words if they are too long."""
