@@ -342,10 +342,11 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _point(panel: _Panel, row: Row, number: int, colour: str) -> Iterator[str]:
-    """Its area is the audio decoded per second of audio, its line the 95 % interval, a ring the default."""
+    """Its area is the audio decoded per second of audio; a ring marks the default, a line its 95 % interval."""
     x, y, radius = panel.x(row.commit.mean), panel.y(row.placed_difference.value), 2 + 2 * row.decoded**0.5
-    low, high = panel.y(row.placed_difference.low), panel.y(row.placed_difference.high)
-    yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" stroke-opacity="0.5"/>'
+    if row.is_default:
+        low, high = panel.y(row.placed_difference.low), panel.y(row.placed_difference.high)
+        yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}" stroke="{colour}" stroke-opacity="0.5"/>'
     title = escape(f"{row.name}: {row.commit} s, {row.placed_difference} points, {row.decoded:.2f} s/s")
     yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"><title>{title}</title></circle>'
     if row.is_default:
@@ -357,7 +358,7 @@ def _legend(names: Sequence[str], colours: dict[str, str], y: float) -> Iterator
     for number, name in enumerate(names, 1):
         line = f"{number}  {escape(name)}"
         yield f'<text x="{LEFT}" y="{y + LINE * number}" fill="{colours[_kind(name)]}">{line}</text>'
-    note = "area: audio decoded per second of audio; line: 95 % interval; ring: the default"
+    note = "area: audio decoded per second of audio; ring and line: the default and its 95 % interval"
     yield f'<text x="{LEFT}" y="{y}">{note}</text>'
 
 
