@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import struct
 import subprocess
@@ -168,6 +167,6 @@ def _hypothesis(heard: Sequence[tuple[float, float, str, float]]) -> Hypothesis:
     if not words:
         return Hypothesis(language="en", language_probability=1.0)
     text = " ".join(word.text for word in words).encode()
-    likelihood = sum(math.log(max(word.probability, 1e-6)) for word in words) / len(words)
-    segment = Segment(words[0].start, words[-1].end, likelihood, 0.0, len(text) / len(zlib.compress(text)))
+    # Its average log-probability cannot be compared with Whisper's, by which the guard judges: none is given.
+    segment = Segment(words[0].start, words[-1].end, compression_ratio=len(text) / len(zlib.compress(text)))
     return Hypothesis(words, (segment,), "en", 1.0)

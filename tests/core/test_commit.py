@@ -144,6 +144,19 @@ def test_alignatt_does_not_believe_an_unlikely_word_that_another_decode_hears_ot
     assert [policy.update((word,), 9).count for word in (Word(1, 2, " b", 0.1), second)] == [0, 0]
 
 
+@pytest.mark.parametrize(("threshold", "decodes"), [(0, 2), (1, 3)])
+def test_alignatt_does_not_wait_for_ever_for_an_unlikely_word_that_each_decode_hears_otherwise(threshold, decodes):
+    policy = new_policy(PolicyConfig("alignatt", fallback_threshold=threshold))
+    stable = [policy.update((Word(1, 2, f" b{n}", 0.1), Word(2, 3, " c")), 9) for n in range(decodes)]
+    assert [each.count for each in stable] == [0] * (decodes - 1) + [2]
+    assert stable[-1].reason is Reason.FORCED
+
+
+def test_alignatt_without_the_fallback_waits_for_ever():
+    policy = new_policy(PolicyConfig("alignatt", fallback=False))
+    assert [policy.update((Word(1, 2, f" b{n}", 0.1),), 9).count for n in range(9)] == [0] * 9
+
+
 def test_the_endpoint_policy_waits():
     assert counts(new_policy(PolicyConfig("endpoint")), "a", "a", "a") == [0, 0, 0]
 

@@ -1,18 +1,20 @@
 """What a recogniser invents does not come out of a session, is counted by its reason, and takes no true word along."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from reswhis.core.commit import PolicyConfig
+from reswhis.core.commit import POLICIES, PolicyConfig
 from reswhis.core.endpointing import FRAME, EndpointingConfig
 from reswhis.core.events import Committed, Suppressed, Tentative
 from reswhis.core.guard import Doubt
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
-from reswhis.core.types import Word, samples
+from reswhis.core.types import Hypothesis, Segment, Word, samples, seconds
 from reswhis.simulation import AudioClock, simulate
 
 from inventor import INVENTIONS, Inventor, invention
-from streams import QUIET, VOICE
+from streams import FAINT, QUIET, VOICE, committed, decode_all, finish, of, stream, words
 
 REASONS = {"thanks": "no_speech", "loop": "loop", "bunch": "bunched", "instants": "bunched", "crowd": "crowded"}
 PERIOD_S = 6.0
@@ -77,3 +79,48 @@ def test_a_recogniser_that_is_sure_of_what_nobody_said_is_not_believed(silence_s
     assert texts(events, Committed) == [word.text for word in inventor.said]
     assert len(inventor.invented) == len(texts(events, Suppressed)) > 0
     assert {event.reason for event in events if isinstance(event, Suppressed)} == {Doubt.SILENCE}
+
+
+# What one decode doubts and the next does not.
+
+
+def scored(session, probabilities, recognise):
+    events = []
+    for probability in probabilities:
+        session.receive_audio(np.full(FRAME, FAINT))
+        session.receive_speech([probability])
+        events += decode_all(session, recognise)
+    return events + finish(session, recognise)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_word_that_is_believed_only_later_is_not_shut_out_by_what_follows_it(policy):
+    said = [
+        Word(0.3 + 0.4 * i, 0.7 + 0.4 * i, f" {text}")
+        for i, text in enumerate(["the", "cat", "sat", "on", "my", "mat"])
+    ]
+
+    def recognise(window):
+        begin, end = seconds(window.start), seconds(window.end)
+        sure = {" cat": 0.8 if window.is_final else 0.4}
+        inside = [
+            replace(w.shifted(-begin), probability=sure.get(w.text, 0.9)) for w in said if begin <= w.middle < end
+        ]
+        return Hypothesis(tuple(inside), (Segment(0, end - begin, -0.4, 0.01),))
+
+    faint = [0.0] * 5 + [0.65] * 47 + [0.95] * 38 + [0.0] * 30
+    session = stream(policy=PolicyConfig(policy), step_s=0.5, new_share=0.5)
+    assert committed(scored(session, faint, recognise)) == "the cat sat on my mat"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_what_the_final_decode_does_not_believe_is_not_said_because_an_earlier_one_did(policy):
+    def recognise(window):
+        length = seconds(len(window.audio))
+        sure = 0.3 if window.is_final else 0.6
+        thanks = (Word(0.2, 0.5, " Thank", sure), Word(0.5, 0.8, " you.", sure))
+        return Hypothesis(thanks, (Segment(0, length, -0.4, 0.8 if window.is_final else 0.01),))
+
+    session = stream(policy=PolicyConfig(policy, holdback_s=1.0), step_s=0.5)
+    events = scored(session, [0.0] * 3 + [0.65] * 25 + [0.0] * 30, recognise)
+    assert committed(events) == "" and of(Suppressed, events)

@@ -399,11 +399,12 @@ def test_the_start_of_speech_is_kept_when_its_probabilities_come_half_a_second_l
 
 
 @pytest.mark.parametrize(("sound_from_s", "start_s"), [(0.5, 0.7), (0.8, 0.8), (2, 1.0)])
-def test_of_what_is_before_speech_dead_silence_is_not_decoded_and_a_sound_is(sound_from_s, start_s):
+@pytest.mark.parametrize(("loudness", "silence"), [(FAINT, 0), (20_000, 30), (20, 0)])
+def test_of_what_is_before_speech_dead_silence_is_not_decoded_and_a_sound_is(sound_from_s, start_s, loudness, silence):
     """Speech is detected at 1.0 s; the session keeps 0.3 s before it."""
     session = stream(preroll_s=0.3)
-    audio = np.zeros(16_000 * 3 // FRAME * FRAME, np.int16)
-    audio[samples(sound_from_s) :] = FAINT
+    audio = np.full(16_000 * 3 // FRAME * FRAME, silence, np.int16)
+    audio[samples(min(sound_from_s, 1.0)) :] = loudness
     first = round(16_000 / FRAME)
     for i in range(len(audio) // FRAME):
         session.receive_audio(audio[i * FRAME : (i + 1) * FRAME])

@@ -269,3 +269,19 @@ def test_configure_that_ends_an_utterance_is_heard_of_without_more_audio():
             await reading
 
     play(scenario)
+
+
+@pytest.mark.parametrize("piece", [640, 3200])
+def test_a_session_at_its_smallest_bound_is_always_read_on(piece):
+    async def main():
+        session = stream(step_s=0.5, new_share=0.5)
+        host = Host(session, Direct(), Voice(), max_backlog_s=session.config.longest_step_s)
+        async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
+            tasks.create_task(host.run())
+            for _ in range(10 * 32_000 // piece):
+                await host.receive_audio(bytes(piece))
+                await asyncio.sleep(0)
+            await host.receive_end()
+        return session.received
+
+    assert asyncio.run(main()) >= 9.9 * 16_000
