@@ -24,7 +24,7 @@ ON_CPU = ("base", "tiny")
 
 TIMING_S = 2.0
 KEEPS_UP_S = 0.8
-"""A window may take this long: a live stream has a new one every second, and something must be left for the rest."""
+"""A window may take this long: a live stream has one nearly every second, and something must be left for the rest."""
 
 Maker = Callable[[Path], MakeFasterWhisper]
 

@@ -209,7 +209,7 @@ class Language(Numbering):
 
 
 class Suppressed(Numbering):
-    """Words that were heard and not believed, and are in no `final`. Only with `diagnostics`."""
+    """Words that a decode heard and that were not believed; another may believe them. Only with `diagnostics`."""
 
     type: Literal["suppressed"]
     text: Annotated[str, Field(description="The words, each with the space before it.")]

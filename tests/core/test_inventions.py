@@ -14,7 +14,7 @@ from reswhis.core.types import Hypothesis, Segment, Word, samples, seconds
 from reswhis.simulation import AudioClock, simulate
 
 from inventor import INVENTIONS, Inventor, invention
-from streams import FAINT, QUIET, VOICE, committed, decode_all, finish, of, stream, words
+from streams import FAINT, QUIET, VOICE, committed, decode_all, finish, of, stream
 
 REASONS = {"thanks": "no_speech", "loop": "loop", "bunch": "bunched", "instants": "bunched", "crowd": "crowded"}
 PERIOD_S = 6.0
