@@ -12,7 +12,7 @@ from common import TESTS
 
 sys.path.insert(0, str(TESTS))
 
-from wavering import HARMLESS, PHRASES, WAYS, Noise, heard_wrong, stream
+from wavering_speaker import HARMLESS, PHRASES, WAYS, Noise, heard_wrong, stream
 
 NOISES = {
     "realistic": Noise(),

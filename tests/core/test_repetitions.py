@@ -11,7 +11,7 @@ from reswhis.core.online import StreamOptions
 from reswhis.core.types import Hypothesis, Word, seconds
 
 from streams import committed, finish, hears, play, stream, words
-from wavering import WAYS, heard_wrong, jitters, numbered, unnumbered
+from wavering_speaker import WAYS, heard_wrong, jitters, numbered, unnumbered
 
 SPACINGS_S = 0.3, 0.4, 0.5
 

@@ -13,7 +13,7 @@ from reswhis.core.types import Word, seconds
 
 from listener import Listener
 from streams import finish, of, play
-from wavering import NUMBER, lapses, numbers, speech
+from wavering_speaker import NUMBER, lapses, numbers, speech
 
 TEXT, LENGTH_S = st.sampled_from(["no", "yes", "we", "rock", "好"]), st.sampled_from([0.2, 0.3, 0.5])
 PAUSE_S = st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.3, 0.7, 2.0])

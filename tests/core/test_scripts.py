@@ -10,7 +10,7 @@ from reswhis.core.online import StreamOptions
 from reswhis.core.types import Word
 
 from streams import QUIET, VOICE, committed, decode_all, feed, finish, hears, of, play, stream
-from wavering import jitters, quiet_between
+from wavering_speaker import jitters, quiet_between
 
 # As Whisper divides them; a full stop comes as a unit of its own.
 SPOKEN = {

@@ -12,7 +12,7 @@ from reswhis.core.online import StreamOptions
 from reswhis.core.types import seconds
 
 from streams import finish, hears, of, play, stream
-from wavering import numbers, speech
+from wavering_speaker import numbers, speech
 
 STREAMS = 100
 

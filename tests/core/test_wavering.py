@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from wavering import HARMLESS, Noise, stream
+from wavering_speaker import HARMLESS, Noise, stream
 
 NOISES = (HARMLESS, replace(HARMLESS, wrong=0.05), replace(HARMLESS, split=0.05))
 
