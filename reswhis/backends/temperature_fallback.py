@@ -11,10 +11,9 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reswhis.core.guard import GUESSED_BELOW, NO_SPEECH_ABOVE, REPETITIVE_ABOVE
+
 TEMPERATURES = (0.2, 0.4, 0.6, 0.8, 1.0)
-REPETITIVE_ABOVE = 2.4
-GUESSED_BELOW = -1.0
-NO_SPEECH_ABOVE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
