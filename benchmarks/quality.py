@@ -27,13 +27,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from reswhis.audio.vad import SileroVAD
@@ -44,9 +40,9 @@ from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
 from reswhis.core.types import DecodeOptions, Samples, Window, Word, samples
 from reswhis.simulation import Emission, Scorer, simulate
 
-from common import RECORDINGS, make_backend, micro
+from common import CACHE, RECORDINGS, in_processes, micro, micro_decoder, parser
 from quality_baseline import Predecessor
-from quality_decoding import CachedDecoder, Decoder, Meter, WorkClock, fingerprint, one_thread_each, whole
+from quality_decoding import Decoder, Meter, WorkClock, whole
 from quality_material import Plan, Stream, duration_s, recordings, streams
 from quality_report import Report, Row, machine, plot, table
 from quality_scores import Reference, Score, score
@@ -203,9 +199,8 @@ class Done:
     misses: int
 
 
-def work(share: Share) -> Done:
-    make = partial(make_backend, "faster-whisper", str(share.model), threads=1)
-    decoder = CachedDecoder(share.cache, fingerprint(share.model), make)
+def work(share: Share) -> list[Done]:
+    decoder = micro_decoder(share.cache, share.model)
     detector = SileroVAD()
     scores: list[tuple[Setup, str, Score]] = []
     for number, stream in enumerate(share.streams, 1):
@@ -217,7 +212,7 @@ def work(share: Share) -> Done:
         took = f"{duration_s(stream):.0f} s of audio in {time.monotonic() - began:.0f} s"
         print(f"{number}/{len(share.streams)} {stream.name}: {took}", file=sys.stderr, flush=True)
     decoder.close()
-    return Done(tuple(scores), decoder.hits, decoder.misses)
+    return [Done(tuple(scores), decoder.hits, decoder.misses)]
 
 
 def shares(todo: list[Stream], setups: list[Setup], model: Path, cache: Path, processes: int) -> list[Share]:
@@ -226,13 +221,6 @@ def shares(todo: list[Stream], setups: list[Setup], model: Path, cache: Path, pr
     for stream in sorted(todo, key=duration_s, reverse=True):
         min(parts, key=lambda part: sum(map(duration_s, part))).append(stream)
     return [Share(tuple(part), tuple(setups), model, cache) for part in parts if part]
-
-
-def run(parts: list[Share]) -> list[Done]:
-    """In processes even if it is one: this one's libraries have counted their threads already."""
-    one_thread_each()
-    with ProcessPoolExecutor(len(parts), get_context("spawn")) as pool:
-        return list(pool.map(work, parts))
 
 
 def report(done: list[Done], setups: list[Setup], args: argparse.Namespace, took_s: float) -> Report:
@@ -250,36 +238,32 @@ def report(done: list[Done], setups: list[Setup], args: argparse.Namespace, took
 
 
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    assert __doc__ is not None
-    summary, _, details = __doc__.partition("\n\n")
-    parser = argparse.ArgumentParser(
-        description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    options = parser(__doc__)
     session, policy, endpointing = SessionConfig(), PolicyConfig(), EndpointingConfig()
-    parser.add_argument("--folder", type=Path, default=RECORDINGS)
-    parser.add_argument("--words", type=int, default=2000, help="of each material, at least")
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--material", nargs="+", choices=MATERIALS, default=list(MATERIALS))
-    parser.add_argument("--monologue-s", type=float, default=Plan().monologue_s)
-    parser.add_argument("--stream-s", type=float, default=Plan().stream_s)
-    parser.add_argument("--mode", nargs="+", choices=("unaware", "aware"), default=["unaware"])
-    parser.add_argument("--slowness", type=float, default=1.0, help="of the aware clock: times the measured CPU time")
-    parser.add_argument("--policy", nargs="+", choices=sorted(POLICIES), default=[policy.name])
-    parser.add_argument("--step", nargs="+", type=float, default=[session.step_s])
-    parser.add_argument("--n", nargs="+", type=int, default=[policy.n])
-    parser.add_argument("--holdback", nargs="+", type=float, default=[policy.holdback_s])
-    parser.add_argument("--min-probability", nargs="+", type=float, default=[policy.min_probability])
-    parser.add_argument("--endpoint-ms", nargs="+", type=float, default=[1000 * endpointing.min_silence_s])
-    parser.add_argument("--trimming", nargs="+", type=float, default=[session.buffer_trimming_s])
-    parser.add_argument("--preroll", nargs="+", type=float, default=[session.preroll_s])
-    parser.add_argument("--prompt-chars", nargs="+", type=int, default=[session.prompt_chars])
-    parser.add_argument("--new-share", nargs="+", type=float, default=[session.new_share])
-    parser.add_argument("--baseline", action="store_true", help="the predecessor's rule too")
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "reswhis-decodes.sqlite")
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path, help="an SVG")
-    return parser.parse_args(argv)
+    options.add_argument("--folder", type=Path, default=RECORDINGS)
+    options.add_argument("--words", type=int, default=2000, help="of each material, at least")
+    options.add_argument("--seeds", type=int, default=10)
+    options.add_argument("--material", nargs="+", choices=MATERIALS, default=list(MATERIALS))
+    options.add_argument("--monologue-s", type=float, default=Plan().monologue_s)
+    options.add_argument("--stream-s", type=float, default=Plan().stream_s)
+    options.add_argument("--mode", nargs="+", choices=("unaware", "aware"), default=["unaware"])
+    options.add_argument("--slowness", type=float, default=1.0, help="of the aware clock: times the measured CPU time")
+    options.add_argument("--policy", nargs="+", choices=sorted(POLICIES), default=[policy.name])
+    options.add_argument("--step", nargs="+", type=float, default=[session.step_s])
+    options.add_argument("--n", nargs="+", type=int, default=[policy.n])
+    options.add_argument("--holdback", nargs="+", type=float, default=[policy.holdback_s])
+    options.add_argument("--min-probability", nargs="+", type=float, default=[policy.min_probability])
+    options.add_argument("--endpoint-ms", nargs="+", type=float, default=[1000 * endpointing.min_silence_s])
+    options.add_argument("--trimming", nargs="+", type=float, default=[session.buffer_trimming_s])
+    options.add_argument("--preroll", nargs="+", type=float, default=[session.preroll_s])
+    options.add_argument("--prompt-chars", nargs="+", type=int, default=[session.prompt_chars])
+    options.add_argument("--new-share", nargs="+", type=float, default=[session.new_share])
+    options.add_argument("--baseline", action="store_true", help="the predecessor's rule too")
+    options.add_argument("--processes", type=int, default=2)
+    options.add_argument("--cache", type=Path, default=CACHE)
+    options.add_argument("--json", type=Path)
+    options.add_argument("--plot", type=Path, help="an SVG")
+    return options.parse_args(argv)
 
 
 def main() -> None:
@@ -289,7 +273,7 @@ def main() -> None:
     rows, points = recordings(args.folder), setups(args)
     todo = [stream for material in args.material for stream in streams(material, rows, plan)]
     print(f"{len(points)} configurations, {sum(map(duration_s, todo)) / 60:.1f} min of audio each", file=sys.stderr)
-    done = run(shares(todo, points, micro(), args.cache, args.processes))
+    done = in_processes(work, shares(todo, points, micro(), args.cache, args.processes))
     made = report(done, points, args, time.monotonic() - began)
     print(table(made))
     if args.json:
