@@ -19,7 +19,6 @@ class Connection:
         self.samples = 0
         self._said = 0
         self.rate = json.loads(socket.recv())["audio"]["sample_rate"]
-        self.say("ready", model="m", language="en", limits=LIMITS)
 
     def say(self, type_, **fields):
         self._said += 1
@@ -55,7 +54,8 @@ class ScriptedServer:
 
     def _begin(self, socket):
         connection = Connection(socket)
-        self.connections.append(connection)
+        self.connections.append(connection)  # before the page may know of it, or a test could ask too early
+        connection.say("ready", model="m", language="en", limits=LIMITS)
         connection.read()
 
     def _answer(self, _socket, request):
