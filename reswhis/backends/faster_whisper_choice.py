@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reswhis.core.errors import ConfigurationError
-from reswhis.core.languages import LANGUAGES, language_code
 
 from . import devices, hub, models
 from .base import BackendConfig, BackendInfo, Choice
 from .faster_whisper import FasterWhisper, MakeFasterWhisper
+from .model_formats import CTRANSLATE2
 from .registry import Report
 
 ON_CUDA = {"transcribe": ("large-v3-turbo", "base", "tiny"), "translate": ("large-v3", "base", "tiny")}
@@ -32,7 +32,7 @@ Maker = Callable[[Path], MakeFasterWhisper]
 def check(config: BackendConfig) -> None:
     devices.compute_type(config.compute_type, devices.device(config.device), config.device_index)
     if config.model != "auto":
-        _check_model(config, models.find(config.model))
+        models.check(config, models.find(config.model, CTRANSLATE2))
 
 
 def choose(config: BackendConfig, report: Report) -> Choice:
@@ -46,9 +46,10 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     if config.model == "auto":
         model, path = _best(config, device, maker, report)
     else:
-        model, path = config.model, _resolve(config, report)
-    named = models.find(model)
-    english = models.english_only(named) or models.english_only(path)
+        model = config.model
+        path = hub.resolve(models.find(model, CTRANSLATE2), config.model_cache_dir, report)
+    named = models.find(model, CTRANSLATE2)
+    english = models.english_only(named) or models.english_only(models.LocalModel(model, path, CTRANSLATE2))
     info = BackendInfo(
         backend="faster-whisper",
         model=model,
@@ -60,21 +61,6 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     return Choice(info, maker(path))
 
 
-def _resolve(config: BackendConfig, report: Report) -> Path:
-    model = models.find(config.model)
-    if isinstance(model, Path):
-        return model
-    return hub.cached(model, config.model_cache_dir) or hub.fetch(model, config.model_cache_dir, report)
-
-
-def _check_model(config: BackendConfig, model: Path | models.HubModel) -> None:
-    code = None if config.language is None else language_code(config.language)
-    if code not in (None, "en") and models.english_only(model):
-        raise ConfigurationError(f"The model {config.model} knows English only, not {LANGUAGES[code]}; choose another.")
-    if config.task == "translate" and not models.translates(model):
-        raise ConfigurationError(f"The model {config.model} does not translate; choose another, such as large-v3.")
-
-
 def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> tuple[str, Path]:
     """The name and place of the largest model that keeps up; of what can be had if the hub cannot be reached."""
     wanted = ON_CUDA[config.task] if device == "cuda" else ON_CPU
@@ -82,7 +68,7 @@ def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> t
     failure: models.ModelUnavailable | None = None
     slow: tuple[str, Path] | None = None
     for name in wanted:
-        model = models.HubModel(name, models.SIZES[name])
+        model = models.HubModel(name, CTRANSLATE2.sizes[name], CTRANSLATE2)
         path = hub.cached(model, cache)
         if path is None and failure is None:
             try:
@@ -102,10 +88,10 @@ def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> t
 
 def _any_cached(config: BackendConfig) -> Iterator[tuple[str, Path]]:
     """Whatever can do what is asked, the small before the large, those for English alone at last."""
-    known = [models.HubModel(name, repo) for name, repo in models.SIZES.items()]
+    known = [models.HubModel(name, repo, CTRANSLATE2) for name, repo in CTRANSLATE2.sizes.items()]
     for model in sorted(known, key=models.english_only):
         try:
-            _check_model(config, model)
+            models.check(config, model)
         except ConfigurationError:
             continue
         if (path := hub.cached(model, config.model_cache_dir)) is not None:

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
-from .models import FILES, HubModel, ModelUnavailable, lacking
+from .models import HubModel, LocalModel, Model, ModelUnavailable
 from .registry import Report
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,16 @@ T = TypeVar("T")
 DEADLINE_S = 5.0
 """For the hub's first answer. A black hole takes a connection and never answers, and a name may never be resolved."""
 
-_WANTED = [*FILES, "preprocessor_config.json"]
+
+def resolve(model: Model, cache: Path | None, report: Report) -> Path:
+    """The model's directory, fetched if need be.
+
+    Raises:
+        ModelUnavailable
+    """
+    if isinstance(model, LocalModel):
+        return model.path
+    return cached(model, cache) or fetch(model, cache, report)
 
 
 def cached(model: HubModel, cache: Path | None) -> Path | None:
@@ -31,10 +40,12 @@ def cached(model: HubModel, cache: Path | None) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        path = Path(snapshot_download(model.repo, cache_dir=cache, allow_patterns=_WANTED, local_files_only=True))
+        path = Path(
+            snapshot_download(model.repo, cache_dir=cache, allow_patterns=_wanted(model), local_files_only=True)
+        )
     except LocalEntryNotFoundError:
         return None
-    return None if lacking(path) else path
+    return None if model.format.lacking(path) else path
 
 
 def fetch(model: HubModel, cache: Path | None, report: Report) -> Path:
@@ -45,9 +56,9 @@ def fetch(model: HubModel, cache: Path | None, report: Report) -> Path:
     """
     report(f"asking the model hub for {model.name}", None)
     files = _within(DEADLINE_S, lambda: _files(model), model)
-    if missing := [wanted for wanted in FILES if not any(fnmatch(name, wanted) for name in files)]:
+    if missing := [wanted for wanted in model.format.files if not any(fnmatch(name, wanted) for name in files)]:
         raise ModelUnavailable(
-            f"{model.repo} on the model hub is not a converted Whisper model: {' and '.join(missing)} missing."
+            f"{model.repo} on the model hub is not {model.format.name}: {' and '.join(missing)} missing."
         )
     size = sum(files.values())
     progress = _Progress(f"downloading the model {model.name} ({size / 1e6:.0f} MB)", size, report)
@@ -62,8 +73,12 @@ def _files(model: HubModel) -> dict[str, int]:
     return {
         file.rfilename: file.size or 0
         for file in info.siblings or ()
-        if any(fnmatch(file.rfilename, wanted) for wanted in _WANTED)
+        if any(fnmatch(file.rfilename, wanted) for wanted in _wanted(model))
     }
+
+
+def _wanted(model: HubModel) -> list[str]:
+    return [*model.format.files, *model.format.more]
 
 
 def _download(model: HubModel, cache: Path | None, files: dict[str, int], progress: _Progress) -> Path:

@@ -3,8 +3,20 @@ import shutil
 
 import pytest
 
-from reswhis.backends.models import SIZES, HubModel, english_only, find, translates
+from reswhis.backends import models
+from reswhis.backends.model_formats import CTRANSLATE2
+from reswhis.backends.models import HubModel, LocalModel, english_only, translates
 from reswhis.core.errors import ConfigurationError
+
+SIZES = CTRANSLATE2.sizes
+
+
+def find(name):
+    return models.find(name, CTRANSLATE2)
+
+
+def local(path):
+    return LocalModel(str(path), path, CTRANSLATE2)
 
 
 @pytest.fixture
@@ -15,8 +27,8 @@ def half(micro, tmp_path):
 
 
 def test_size_names_and_hub_ids_are_found_without_the_network():
-    assert find("large-v3-turbo") == HubModel("large-v3-turbo", find("turbo").repo)
-    assert find("someone/some-model") == HubModel("someone/some-model", "someone/some-model")
+    assert find("large-v3-turbo") == HubModel("large-v3-turbo", find("turbo").repo, CTRANSLATE2)
+    assert find("someone/some-model") == HubModel("someone/some-model", "someone/some-model", CTRANSLATE2)
     assert {"tiny.en", "tiny", "base", "small", "medium", "large-v1", "large-v2", "large-v3", "large"} <= set(SIZES)
 
 
@@ -27,7 +39,7 @@ def test_what_is_no_hub_id_is_taken_for_a_directory_that_is_not_there(name):
 
 
 def test_a_whole_directory_is_itself(micro):
-    assert find(str(micro)) == micro
+    assert find(str(micro)) == local(micro)
 
 
 @pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json", "vocabulary.json"])
@@ -52,24 +64,25 @@ def test_a_path_that_leads_nowhere_and_a_file_are_refused(micro):
 
 
 def test_an_english_only_model_is_known_by_its_name_or_its_vocabulary(micro, micro_v3, half):
-    assert not english_only(micro) and not english_only(micro_v3)
+    assert not english_only(local(micro)) and not english_only(local(micro_v3))
     assert english_only(find("base.en")) and english_only(find("distil-large-v3")) and not english_only(find("base"))
-    assert english_only(find("Systran/faster-distil-whisper-large-v3"))
+    assert english_only(find("Systran/faster-distil-whisper-large-v3")) and english_only(find("my/own.en-ct2"))
+    assert not english_only(find("someone/distil-whisper-german"))
     words = json.loads((half / "vocabulary.json").read_text("utf-8"))
     (half / "vocabulary.json").write_text(json.dumps(words[:-1]))
-    assert english_only(half)
+    assert english_only(local(half))
     (half / "vocabulary.json").unlink()
     (half / "vocabulary.txt").write_text("\n".join("x" for _ in words))
-    assert not english_only(half)
+    assert not english_only(local(half))
 
 
 @pytest.mark.parametrize("content", [b'{"x', b"\xff\xfe"])
 def test_a_damaged_vocabulary_is_one_sentence(half, content):
     (half / "vocabulary.json").write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"vocabulary\.json is damaged\.$"):
-        english_only(half)
+    with pytest.raises(ConfigurationError, match=r"vocabulary or configuration is damaged\.$"):
+        english_only(local(half))
 
 
 def test_english_only_models_and_the_turbo_do_not_translate(micro):
-    assert translates(find("large-v3")) and translates(micro)
+    assert translates(find("large-v3")) and translates(local(micro))
     assert not any(translates(find(name)) for name in ("base.en", "turbo", "large-v3-turbo", find("turbo").repo))
