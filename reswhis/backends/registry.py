@@ -77,7 +77,7 @@ ROWS = {
         Row("pocketsphinx", "reswhis.backends.pocketsphinx", ("pocketsphinx",), note="English only"),
         Row("whisper-timestamped", None, ("whisper_timestamped",), "whisper-timestamped", "brings PyTorch; AGPL-3.0"),
         Row("mlx-whisper", None, ("mlx_whisper",), "mlx-whisper", "for Apple silicon; on Linux it runs on the CPU"),
-        Row("openai-whisper", None, ("openai",), "openai", "sends the audio to a server of OpenAI's API"),
+        Row("openai-whisper", None, ("openai",), "openai-whisper", "sends the audio to a server of OpenAI's API"),
         Row("fake", "reswhis.backends.fake", note="says one word per second, whatever it hears; for tests"),
     )
 }
