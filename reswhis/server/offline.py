@@ -125,7 +125,7 @@ class _Reading:
 
 async def _decode(window: Window, session: OnlineASRProcessor, engine: Engine, reading: _Reading) -> None:
     """And hear on meanwhile, but no further than is heard ahead anyway."""
-    decoding = asyncio.ensure_future(engine.submit(window))
+    decoding = asyncio.ensure_future(engine.submit(window, background=True))
     try:
         while reading.wants_more and not decoding.done():
             await reading.hear()

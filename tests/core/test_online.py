@@ -76,6 +76,19 @@ def test_young_speech_is_decoded_often_and_a_growing_window_more_rarely():
     assert asked[:4] == pytest.approx([0.5, 1.0, 2.0, 3.0], abs=0.1)
 
 
+def test_under_load_a_growing_utterance_waits_for_a_wider_step_and_a_final_one_for_nothing():
+    session = stream(step_s=0.5)
+    asked = []
+    for _ in range(200):
+        feed(session, 0.032, VOICE)
+        if (window := session.next_window(4.0)) is not None:
+            asked.append(seconds(window.end))
+            session.receive_hypothesis(window, Hypothesis())
+    assert asked == pytest.approx([2.0, 4.0, 6.0], abs=0.1)
+    session.receive_flush()
+    assert session.next_window(4.0).is_final
+
+
 def test_nothing_is_decoded_while_it_is_not_known_whether_the_utterance_ends():
     session = stream(step_s=0.5)
     feed(session, 0.4, VOICE)

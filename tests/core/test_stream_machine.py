@@ -144,9 +144,9 @@ class Stream(RuleBasedStateMachine):
         assert self.session.options == options
 
     @precondition(lambda self: self.outstanding is None)
-    @rule()
-    def ask(self):
-        window = self.session.next_window()
+    @rule(widen=st.sampled_from([1.0, 1.0, 3.0, 8.0]))
+    def ask(self, widen=1.0):
+        window = self.session.next_window(widen)
         if window is None:
             return
         assert 0 < len(window.audio) <= samples(self.config.max_utterance_s)

@@ -63,10 +63,12 @@ class Voice:
 class Scripted:
     """An engine that answers each window in turn, or raises the answer."""
 
+    widen = 1.0
+
     def __init__(self, *answers):
         self.answers = list(answers)
 
-    async def submit(self, window):
+    async def submit(self, window, *, background=False):
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

@@ -48,10 +48,12 @@ class Voice:
 class Direct:
     """An engine that answers at once, or raises what it is told to."""
 
+    widen = 1.0
+
     def __init__(self, *errors):
         self.errors = dict(errors)
 
-    async def submit(self, window):
+    async def submit(self, window, *, background=False):
         if error := self.errors.get(window.id):
             raise error
         return heard(window)
@@ -271,11 +273,18 @@ def test_configure_that_ends_an_utterance_is_heard_of_without_more_audio():
     play(scenario)
 
 
+class Behind(Direct):
+    """An engine that has more to decode than it can."""
+
+    widen = 8.0
+
+
+@pytest.mark.parametrize("engine", [Direct(), Behind()])
 @pytest.mark.parametrize("piece", [640, 3200])
-def test_a_session_at_its_smallest_bound_is_always_read_on(piece):
+def test_a_session_at_its_smallest_bound_is_always_read_on(piece, engine):
     async def main():
         session = stream(step_s=0.5, new_share=0.5)
-        host = Host(session, Direct(), Voice(), max_backlog_s=session.config.longest_step_s)
+        host = Host(session, engine, Voice(), max_backlog_s=session.config.longest_step_s)
         async with asyncio.timeout(LIMIT_S), asyncio.TaskGroup() as tasks:
             tasks.create_task(host.run())
             for _ in range(10 * 32_000 // piece):

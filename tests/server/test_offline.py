@@ -58,10 +58,12 @@ class Record:
 class Counting:
     """An engine that notes its windows; ``failing`` are not decoded."""
 
+    widen = 1.0
+
     def __init__(self, engine, *, failing=()):
         self.engine, self.windows, self._failing = engine, [], failing
 
-    async def submit(self, window):
+    async def submit(self, window, *, background=False):
         self.windows.append(window)
         if len(self.windows) in self._failing:
             raise BackendError("asked for")
