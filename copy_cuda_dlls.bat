@@ -3,7 +3,8 @@ rem Copies NVIDIA's cuBLAS and cuDNN to where faster-whisper's engine looks for 
 rem environment beside this file. No administrator is needed.
 rem     copy_cuda_dlls.bat [/y]         /y: without asking
 rem Rarely needed: reswhis finds what "uv sync --extra cuda" has installed. It is for a start that still says that
-rem cublas64_12.dll, cudnn_ops64_9.dll or another of them cannot be found.
+rem cublas64_12.dll, cudnn_ops64_9.dll or another of them cannot be found. CTranslate2 asks for cuDNN up to 4.6.2 only:
+rem where there is none, none is copied.
 setlocal EnableExtensions DisableDelayedExpansion
 set "code=1"
 set "site=%~dp0.venv\Lib\site-packages"
@@ -32,10 +33,9 @@ if defined CUDA_PATH call :folder "%CUDA_PATH%\bin"
 if defined CUDNN_PATH call :folder "%CUDNN_PATH%\bin"
 if exist "%site%\nvidia\cublas\bin\cublas64_12.dll" set "cublas=%site%\nvidia\cublas\bin"
 if exist "%site%\nvidia\cudnn\bin\cudnn_ops64_9.dll" set "cudnn=%site%\nvidia\cudnn\bin"
-if defined cublas if defined cudnn goto compare
-if not defined cublas echo cuBLAS 12 is not found: cublas64_12.dll
-if not defined cudnn echo cuDNN 9 is not found: cudnn_ops64_9.dll
-echo One command installs what is missing, and nothing needs to be copied then:
+if defined cublas goto compare
+echo cuBLAS 12 is not found: cublas64_12.dll
+echo One command installs it, and nothing needs to be copied then:
 echo.
 echo     uv sync --extra cuda
 echo.
@@ -46,7 +46,7 @@ set "copying="
 set "count=0"
 call :each
 if not "%count%"=="0" goto ask
-echo Nothing to do: cuBLAS and cuDNN are already in "%target%".
+echo Nothing to do: what is found is already in "%target%".
 set "code=0"
 goto ended
 
@@ -55,7 +55,7 @@ echo.
 echo would be copied into
 echo   "%target%"
 echo.
-if "%cudnn%"=="%site%\nvidia\cudnn\bin" echo reswhis finds these as they are; copy them only if it says not.
+if "%cublas%"=="%site%\nvidia\cublas\bin" echo reswhis finds these as they are; copy them only if it says not.
 if /i "%~1"=="/y" goto copy
 set "answer="
 set /p "answer=Copy these %count% files? [y/N] "
@@ -107,6 +107,7 @@ set "headline=yes"
 pushd "%folder%"
 for %%F in (cublas*64_12.dll) do call :file "%%F" "%%~zF"
 popd
+if not defined cudnn exit /b 0
 set "folder=%cudnn%"
 set "headline=yes"
 pushd "%folder%"

@@ -110,8 +110,8 @@ for %%P in (nvidia-smi.exe) do set "nvidia=%%~$PATH:P"
 if not defined nvidia goto announce
 if /i "%RESWHIS_DEVICE%"=="cpu" goto announce
 set "cuda=--extra cuda"
-if exist "%here%.venv\Lib\site-packages\nvidia\cudnn\" goto announce
-echo This computer has an NVIDIA GPU: its libraries (more than 1 GB) are downloaded now, once.
+if exist "%here%.venv\Lib\site-packages\nvidia\cublas\" goto announce
+echo This computer has an NVIDIA GPU: its libraries (more than 600 MB) are downloaded now, once.
 echo To use the processor instead, press Ctrl-C, then run: setx RESWHIS_DEVICE cpu
 
 :announce

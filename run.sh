@@ -106,8 +106,8 @@ find_uv || install_uv
 cuda=''
 if [ "${RESWHIS_DEVICE:-}" != cpu ] && command -v nvidia-smi >/dev/null; then
   cuda=yes
-  if [ -z "$(find "$here/.venv/" -path '*/nvidia/cudnn' 2>/dev/null | head -n 1)" ]; then
-    say 'This computer has an NVIDIA GPU: its libraries (more than 1 GB) are downloaded now, once.' \
+  if [ -z "$(find "$here/.venv/" -path '*/nvidia/cublas' 2>/dev/null | head -n 1)" ]; then
+    say 'This computer has an NVIDIA GPU: its libraries (more than 600 MB) are downloaded now, once.' \
       'To use the processor instead, press Ctrl-C, then start it by: RESWHIS_DEVICE=cpu ./run.sh'
   fi
 fi

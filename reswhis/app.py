@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from reswhis import __version__
 from reswhis.server.service import Service
 from reswhis.settings import Settings
-from reswhis.settings.layers import backend_config, limits, session_config, stream_options
+from reswhis.settings.layers import backend_config, further_models, limits, session_config, stream_options
 from reswhis.transports import pages
 from reswhis.transports.access import Access
 from reswhis.transports.addresses import machine_names
@@ -30,7 +30,8 @@ def make_service(settings: Settings) -> Service:
     return Service(
         backend_config(settings),
         limits(settings),
-        workers=settings.workers,
+        further=further_models(settings),
+        max_wait_s=settings.max_wait_ms / 1000,
         log_transcripts=settings.log_transcripts,
     )
 

@@ -77,6 +77,36 @@ def micro_v3(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def micro_en(tmp_path_factory):
+    """The same in the form of the models for English alone: 51 864 tokens. It hears less well."""
+    return _build(tmp_path_factory, "en")
+
+
+@pytest.fixture(scope="session")
+def micro_openai(tmp_path_factory):
+    """whisper-micro as openai-whisper keeps its models; needs torch."""
+    return _build(tmp_path_factory, "v2", "openai")
+
+
+@pytest.fixture(scope="session")
+def micro_openai_v3(tmp_path_factory):
+    """The same in large-v3's form."""
+    return _build(tmp_path_factory, "v3", "openai")
+
+
+@pytest.fixture(scope="session")
+def micro_mlx(tmp_path_factory):
+    """whisper-micro for mlx-whisper; building it needs nothing that the others do not."""
+    return _build(tmp_path_factory, "v2", "mlx")
+
+
+@pytest.fixture(scope="session")
+def micro_mlx_v3(tmp_path_factory):
+    """The same in large-v3's form."""
+    return _build(tmp_path_factory, "v3", "mlx")
+
+
+@pytest.fixture(scope="session")
 def recordings():
     import soundfile
 
@@ -89,17 +119,19 @@ def recordings():
     return found
 
 
-def _build(tmp_path_factory, generation):
+def _build(tmp_path_factory, generation, form="ct2"):
     """Built by the first process that asks; the others of the same run wait for it."""
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    out = shared / f"whisper-micro-{generation}"
+    out = shared / f"whisper-micro-{generation}-{form}"
     with FileLock(f"{out}.lock"):
         if not out.exists():
             part = out.with_suffix(".part")
             build = HERE / "models" / "whisper-micro" / "build.py"
             subprocess.run(
-                [sys.executable, build, part, "--generation", generation], check=True, stdout=subprocess.DEVNULL
+                [sys.executable, build, part, "--generation", generation, "--format", form],
+                check=True,
+                stdout=subprocess.DEVNULL,
             )
             part.rename(out)
     return out

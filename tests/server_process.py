@@ -11,9 +11,15 @@ import httpx
 
 START_S = 60
 LOG_S = 10
-FORMER = {"BACKEND", "MODEL_SIZE", "LANGUAGE", "SAMPLING_RATE", "MINIMUM_CHUNK_SIZE"} | {
-    f"USE_VOICE_ACTIVITY_{name}" for name in ("CONTROLLER", "DETECTION")
-}
+FORMER = {
+    "BACKEND",
+    "MODEL_SIZE",
+    "LANGUAGE",
+    "SAMPLING_RATE",
+    "MINIMUM_CHUNK_SIZE",
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+} | {f"USE_VOICE_ACTIVITY_{name}" for name in ("CONTROLLER", "DETECTION")}
 """Variables of reswhis 0.1, which the tester's own environment may have for other reasons."""
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from reswhis.core.errors import BackendError
 from reswhis.core.types import Hypothesis, Window
+
+from .decoding import Decoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +24,31 @@ class BackendConfig:
     """The sessions' default, so that a model that cannot have it is refused at start. None: detected."""
     task: str = "transcribe"
     """Also the sessions' default."""
+    beam_size: int = 1
+    """The most that a session may have, so that a recogniser that has no search is refused at start."""
     device: str = "auto"
-    device_index: int = 0
+    device_indices: tuple[int, ...] = (0,)
+    """GPUs: worker n takes number n of them, and begins again at the end."""
     compute_type: str = "auto"
     cpu_threads: int = 0
     """Per worker; 0: as many as there are cores for it."""
+    workers: int = 0
+    """How many of it there will be, which share the cores; 0: as many as do best."""
+    max_batch: int = 0
+    """Windows that one call may decode at most; 0: as many as do best."""
+    encoder_context: str = "auto"
+    """The sessions' default."""
     model_cache_dir: Path | None = None
     vad_filter: bool = False
     """Give the recogniser its windows without their long silences (:mod:`.speech_filter`)."""
+    openai_api_key: str | None = field(default=None, repr=False)
+    openai_base_url: str = "https://api.openai.com/v1"
+    decoding: Decoding = Decoding()
+
+    @property
+    def device_index(self) -> int:
+        """For a recogniser that uses one GPU only."""
+        return self.device_indices[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +97,7 @@ class Choice:
     make: MakeBackend
     fallback_reason: str | None = None
     """Why ``auto`` did not take a Whisper model; None if it did, or was not asked."""
+    workers: int = 1
+    """How many to make: what was asked for, or what does best."""
+    weights_bytes: int = 0
+    """Memory that each worker needs for the model, about; 0: nobody knows."""

@@ -1,10 +1,12 @@
 """Whisper on CTranslate2, on a CPU or an NVIDIA GPU, from a converted model directory.
 
-A window costs one encoding, one decoding and, where word times are wanted, one alignment; only a final one that comes
-out badly is decoded again, at other temperatures (:mod:`.temperature_fallback`). Decodes without timestamp tokens,
-unlike stock Whisper, which with them may end before the audio does and leave the rest to a second pass: in 20 windows
-of several utterances whisper-micro left out 57 words with them and 21 without, and has no more wrong words overall.
-Times come from the attention instead.
+A batch costs one encoding, one decoding and, where word times are wanted, one alignment, whatever languages and prompts
+its windows have; only a final one that comes out badly is decoded again, at other temperatures
+(:mod:`.temperature_fallback`). What is heard in a window does not depend on its company.
+
+Decodes without timestamp tokens, unlike stock Whisper, which with them may end before the audio does and leave the rest
+to a second pass: in 20 windows of several utterances whisper-micro left out 57 words with them and 21 without, and has
+no more wrong words overall. Times come from the attention instead.
 
 Which model, device and number type is decided in :mod:`.faster_whisper_choice`, which also makes the factory.
 """
@@ -16,16 +18,21 @@ import math
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reswhis.core.errors import BackendError, ConfigurationError
+from reswhis.core.errors import BackendError
 from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Segment, Window, Word, seconds
 
-from .log_mel import FRAMES_PER_S, FULL_FRAMES, LogMel, content_frames
-from .temperature_fallback import Attempt, best
+from .alignment_heads import corrected
+from .decoding import Decoding
+from .encoded import Encoded
+from .log_mel import FRAMES_PER_S, FULL_FRAMES, Features, LogMel, content_frames
+from .temperature_fallback import Attempt, best, likeliest
+from .unloadable import cannot_be_loaded
 from .whisper_tokens import Piece, WhisperTokens
 from .word_times import Loudness, aligned, spread
 
@@ -39,6 +46,9 @@ MAX_WINDOW_S = FULL_FRAMES / FRAMES_PER_S
 
 DYNAMIC_MARGIN_FRAMES = 100
 """Silence that a shortened context keeps after the audio. With a fifth of it, words are repeated at the end."""
+
+SHORT_CONTEXT_STEP = 250
+"""Frames. Windows of one context can share a call: they meet more often, and the encoder is the smaller cost."""
 
 _CONTEXT_TOKENS = 448
 _PROMPT_TOKENS = _CONTEXT_TOKENS // 2 - 1
@@ -56,45 +66,128 @@ class MakeFasterWhisper:
 
     model: Path
     device: str
-    device_index: int
+    device_indices: tuple[int, ...]
+    """Worker n takes number n of them, and begins again at the end."""
     compute_type: str
     threads: int
+    decoding: Decoding = Decoding()
+    max_batch: int = 1
+    knows_short_context: bool = False
 
     def __call__(self, worker: int) -> FasterWhisper:
         from ctranslate2 import set_random_seed
-        from ctranslate2.models import Whisper
 
         set_random_seed(0)  # of what is sampled; it counts until the first sample, so only the order of windows matters
         try:
-            model = Whisper(
-                str(self.model),
-                device=self.device,
-                device_index=self.device_index,
-                compute_type=self.compute_type,
-                intra_threads=self.threads,
-                inter_threads=1,
+            model = self._load(self.device_indices[worker % len(self.device_indices)])
+            tokens = WhisperTokens(self.model, multilingual=model.is_multilingual)
+            tokens.check_suppressed(self.decoding.suppress_tokens)
+            backend = FasterWhisper(
+                model,
+                tokens,
+                self.decoding,
+                max_batch=self.max_batch,
+                encodes_together=self.device == "cuda",
+                knows_short_context=self.knows_short_context,
             )
-            backend = FasterWhisper(model, WhisperTokens(self.model, multilingual=model.is_multilingual))
             backend.decode(Window(0, 0, low_noise(0.5), DecodeOptions(language="en")))
-        except (RuntimeError, ValueError, BackendError) as error:
-            reason = str(error).rstrip(".")
-            raise ConfigurationError(f"The model in {self.model} cannot be loaded: {reason}.") from error
+        except (OSError, RuntimeError, ValueError, BackendError) as error:
+            raise cannot_be_loaded(self.model, str(error)) from error
         return backend
+
+    def _load(self, device_index: int) -> Whisper:
+        from ctranslate2.models import Whisper
+
+        config = corrected(self.model)
+        files = None
+        if config is not None:
+            logger.warning(
+                "%s: config.json names attention heads that the model has not, so word times come from the later half "
+                "of its decoder",
+                self.model,
+            )
+            # There is no other way to give CTranslate2 a part of a model.
+            files = {path.name: path.read_bytes() for path in self.model.iterdir() if path.is_file()}
+            files["config.json"] = config
+        return Whisper(
+            str(self.model),
+            device=self.device,
+            device_index=device_index,
+            compute_type=self.compute_type,
+            intra_threads=self.threads,
+            inter_threads=1,
+            files=files,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A window on its way through the model."""
+
+    window: Window
+    features: Features
+    language: str
+    certainty: float
+    heard: Attempt
+    pieces: Sequence[Piece]
+
+    @property
+    def is_aligned(self) -> bool:
+        return bool(self.pieces) and self.window.options.word_times
+
+    @property
+    def duration_s(self) -> float:
+        return seconds(len(self.window.audio))
+
+    @property
+    def loudness(self) -> Loudness:
+        return Loudness(self.features, content_frames(self.window.audio))
 
 
 class FasterWhisper:
-    max_batch = 1
-
-    def __init__(self, model: Whisper, tokens: WhisperTokens) -> None:
+    def __init__(
+        self,
+        model: Whisper,
+        tokens: WhisperTokens,
+        decoding: Decoding,
+        *,
+        max_batch: int = 8,
+        encodes_together: bool = False,
+        knows_short_context: bool = False,
+    ) -> None:
+        """``knows_short_context``: whether it was trained on less than 30 s, too, so that ``auto`` gives it less."""
+        self.max_batch = max_batch
         self._model = model
         self._tokens = tokens
+        self._decoding = decoding
+        self._knows_short_context = knows_short_context
+        self._encodes_together = encodes_together
         self._log_mel = LogMel(model.n_mels)
 
     def batch_key(self, window: Window) -> Hashable:
-        return window.options
+        """What one call has in common: the context, where the text begins after the prompt, and how it is found."""
+        return self._frames(window), len(self._prompt(window)), _beam_size(window), self._temperatures(window)[0]
 
     def transcribe(self, windows: Sequence[Window]) -> list[Hypothesis | BackendError]:
-        return [self._attempt(window) for window in windows]
+        """Windows that cannot share a call are decoded after one another."""
+        results: list[Hypothesis | BackendError] = [Hypothesis()] * len(windows)
+        groups: dict[Hashable, list[int]] = {}
+        for i, window in enumerate(windows):
+            if (error := self._refused(window)) is not None:
+                results[i] = error
+            elif len(window.audio):
+                groups.setdefault(self.batch_key(window), []).append(i)
+        for group in groups.values():
+            for i, result in zip(group, self._attempt([windows[i] for i in group]), strict=True):
+                results[i] = result
+        return results
+
+    def decode(self, window: Window) -> Hypothesis:
+        """Raises BackendError."""
+        (result,) = self.transcribe([window])
+        if isinstance(result, BackendError):
+            raise result
+        return result
 
     def close(self) -> None:
         self._model.unload_model()
@@ -102,9 +195,10 @@ class FasterWhisper:
     def seconds_per_window(self, tokens: int = 40) -> float:
         """What a window of speech costs now, measured on noise, which is made to have this many tokens."""
         began = time.perf_counter()
-        encoded = self._encode(self._log_mel(low_noise(10.0)))
+        noise = low_noise(10.0)
+        features = self._log_mel(noise, short_context(noise) if self._knows_short_context else FULL_FRAMES)
         self._model.generate(
-            encoded,
+            Encoded(self._model, [features], together=True).all(),
             [[*self._tokens.task("en", "transcribe"), self._tokens.no_timestamps]],
             beam_size=1,
             max_length=2 * tokens,
@@ -112,56 +206,56 @@ class FasterWhisper:
         )
         return time.perf_counter() - began
 
-    def _attempt(self, window: Window) -> Hypothesis | BackendError:
+    def _refused(self, window: Window) -> BackendError | None:
+        duration_s = seconds(len(window.audio))
+        if duration_s > MAX_WINDOW_S:
+            return BackendError(f"a window of {duration_s:.3f} s: Whisper takes {MAX_WINDOW_S:.0f} s at most")
         try:
-            return self.decode(window)
+            self._tokens.task(window.options.language or "en", window.options.task)
         except BackendError as error:
             return error
+        return None
+
+    def _attempt(self, windows: Sequence[Window]) -> Sequence[Hypothesis | BackendError]:
+        try:
+            return self._decode(windows)
         except (RuntimeError, ValueError) as error:  # what CTranslate2 and tokenizers raise
-            logger.warning("window %d cannot be decoded", window.id, exc_info=True)
-            return BackendError(str(error))
+            logger.warning("windows %s cannot be decoded", [window.id for window in windows], exc_info=True)
+            return [BackendError(str(error))] * len(windows)
 
-    def decode(self, window: Window) -> Hypothesis:
-        duration = seconds(len(window.audio))
-        if duration > MAX_WINDOW_S:
-            raise BackendError(f"a window of {duration:.3f} s: Whisper takes {MAX_WINDOW_S:.0f} s at most")
-        if duration == 0:
-            return Hypothesis()
-        options = window.options
-        features = self._log_mel(window.audio, _frames(window.audio, options.encoder_context))
-        encoded = self._encode(features)
-        language, certainty = self._language(encoded, options.language)
-        task = self._tokens.task(language, options.task)
-        heard = self._hear(encoded, window, [*self._prompt(window), *task, self._tokens.no_timestamps])
-        tokens = list(heard.tokens)
-        pieces = self._tokens.words(tokens, language)
-        loudness = Loudness(features, content_frames(window.audio))
-        if pieces and options.word_times:
-            words = self._align(encoded, task, tokens, pieces, loudness, window.audio)
-        else:
-            spans = spread(pieces, loudness, duration) if pieces else []
-            words = _words(pieces, spans, [math.exp(heard.average_log_probability)] * len(pieces))
-        segment = Segment(
-            start=words[0].start if words else 0.0,
-            end=words[-1].end if words else duration,
-            average_log_probability=heard.average_log_probability,
-            no_speech_probability=heard.no_speech_probability,
-            compression_ratio=heard.compression_ratio,
-        )
-        return Hypothesis(words, (segment,), language, certainty)
+    def _decode(self, windows: Sequence[Window]) -> list[Hypothesis]:
+        """All have the same key."""
+        features = [self._log_mel(window.audio, self._frames(window)) for window in windows]
+        encoded = Encoded(self._model, features, together=self._encodes_together)
+        languages = self._languages(encoded, windows)
+        items = [
+            _Item(window, features[i], *languages[i], heard, self._tokens.words(heard.tokens, languages[i][0]))
+            for i, (window, heard) in enumerate(zip(windows, self._hear(encoded, windows, languages), strict=True))
+        ]
+        aligned_words = self._align(encoded, items)
+        return [_hypothesis(item, aligned_words.get(i)) for i, item in enumerate(items)]
 
-    def _encode(self, features: np.ndarray) -> StorageView:
-        from ctranslate2 import StorageView
+    def _frames(self, window: Window) -> int:
+        """Of the context that the window is encoded with."""
+        context = window.options.encoder_context
+        is_short = context == "dynamic" or (context == "auto" and self._knows_short_context)
+        return short_context(window.audio) if is_short else FULL_FRAMES
 
-        return self._model.encode(StorageView.from_array(features[np.newaxis]))
-
-    def _language(self, encoded: StorageView, language: str | None) -> tuple[str, float]:
-        if language is not None:
-            return language, 1.0
+    def _languages(self, encoded: Encoded, windows: Sequence[Window]) -> list[tuple[str, float]]:
+        """Each window's, and how certain that is."""
+        asked = [window.options.language for window in windows]
         if not self._model.is_multilingual:
-            return "en", 1.0
-        token, probability = self._model.detect_language(encoded)[0][0]
-        return token.strip("<|>"), min(probability, 1.0)
+            return [("en", 1.0)] * len(windows)
+        unknown = [i for i, language in enumerate(asked) if language is None]
+        found = iter(self._model.detect_language(encoded.only(unknown)) if unknown else ())
+        languages = []
+        for language in asked:
+            if language is not None:
+                languages.append((language, 1.0))
+            else:
+                token, probability = next(found)[0]
+                languages.append((token.strip("<|>"), min(probability, 1.0)))
+        return languages
 
     def _prompt(self, window: Window) -> list[int]:
         """Hotwords and what was said before, the latest of it if it is too long."""
@@ -170,57 +264,141 @@ class FasterWhisper:
         before = before[max(0, len(before) - _PROMPT_TOKENS + len(hotwords)) :]
         return [self._tokens.previous, *hotwords, *before] if hotwords or before else []
 
-    def _hear(self, encoded: StorageView, window: Window, prompt: list[int]) -> Attempt:
-        budget = _TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio)))
+    def _hear(
+        self, encoded: Encoded, windows: Sequence[Window], languages: Sequence[tuple[str, float]]
+    ) -> list[Attempt]:
+        prompts = [
+            [*self._prompt(window), *self._tokens.task(language, window.options.task), self._tokens.no_timestamps]
+            for window, (language, _) in zip(windows, languages, strict=True)
+        ]
+        budgets = [_TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio))) for window in windows]
 
-        def sample(temperature: float) -> Attempt:
-            return self._generate(encoded, prompt, budget, sampling_topk=0, sampling_temperature=temperature)
+        def sample(i: int, temperature: float) -> Attempt:
+            return self._sample(encoded.only([i]), prompts[i], budgets[i], temperature)
 
-        first = self._generate(encoded, prompt, budget, beam_size=window.options.beam_size)
-        return best(first, sample, min(budget, _CONTEXT_TOKENS // 2)) if window.is_final else first
+        first, *others = self._temperatures(windows[0])
+        if first > 0:
+            heard = [sample(i, first) for i in range(len(windows))]
+        else:
+            heard = self._search(encoded.all(), prompts, budgets, _beam_size(windows[0]))
+        return [
+            best(attempt, partial(sample, i), min(budget, _CONTEXT_TOKENS // 2), others) if window.is_final else attempt
+            for i, (window, attempt, budget) in enumerate(zip(windows, heard, budgets, strict=True))
+        ]
+
+    def _temperatures(self, window: Window) -> tuple[float, ...]:
+        return self._decoding.temperatures if window.is_final else (0.0,)
+
+    def _search(
+        self, encoded: StorageView, prompts: list[list[int]], budgets: Sequence[int], beam_size: int
+    ) -> list[Attempt]:
+        """In one call, as long as the longest may be. What that lets another loop on is cut off."""
+        results = self._generate(encoded, prompts, max(budgets), beam_size=beam_size, patience=self._decoding.patience)
+        return [
+            self._attempts(result, _longest(budget, prompt))[0]
+            for result, prompt, budget in zip(results, prompts, budgets, strict=True)
+        ]
+
+    def _sample(self, encoded: StorageView, prompt: list[int], budget: int, temperature: float) -> Attempt:
+        """The likeliest of what is drawn at a temperature above 0."""
+        (result,) = self._generate(
+            encoded,
+            [prompt],
+            budget,
+            num_hypotheses=self._decoding.best_of,
+            sampling_topk=0,
+            sampling_temperature=temperature,
+        )
+        return likeliest(self._attempts(result, _longest(budget, prompt)))
 
     def _generate(
         self,
         encoded: StorageView,
-        prompt: list[int],
+        prompts: list[list[int]],
         budget: int,
         *,
         beam_size: int = 1,
+        patience: float = 1.0,
+        num_hypotheses: int = 1,
         sampling_topk: int = 1,
         sampling_temperature: float = 1.0,
-    ) -> Attempt:
-        result = self._model.generate(
+    ) -> list[WhisperGenerationResult]:
+        """All prompts are of the same length."""
+        results: list[WhisperGenerationResult] = self._model.generate(
             encoded,
-            [prompt],
+            prompts,
             beam_size=beam_size,
+            patience=patience,
+            length_penalty=self._decoding.length_penalty,
+            num_hypotheses=num_hypotheses,
             sampling_topk=sampling_topk,
             sampling_temperature=sampling_temperature,
             # CTranslate2 generates at most half of this, and at most what it leaves beside the prompt.
-            max_length=min(max(2 * budget, len(prompt) + budget), _CONTEXT_TOKENS),
+            max_length=min(max(2 * budget, len(prompts[0]) + budget), _CONTEXT_TOKENS),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
-            suppress_tokens=[-1, self._tokens.start, self._tokens.previous],
-        )[0]
-        tokens = tuple(token for token in result.sequences_ids[0] if token < self._tokens.end)
-        no_speech = min(max(result.no_speech_prob, 0.0), 1.0)
-        text, cost = self._tokens.decode(tokens), len(result.sequences_ids[0]) + 1
-        return Attempt(tokens, text, _average_log_probability(result), no_speech, cost)
+            suppress_tokens=[*self._decoding.suppress_tokens, self._tokens.start, self._tokens.previous],
+        )
+        return results
 
-    def _align(
-        self,
-        encoded: StorageView,
-        task: list[int],
-        tokens: list[int],
-        pieces: Sequence[Piece],
-        loudness: Loudness,
-        audio: Samples,
-    ) -> tuple[Word, ...]:
-        # Below two frames there is no step to align to.
-        result = self._model.align(encoded, task, [tokens], [max(2, content_frames(audio))])[0]
-        spans = aligned(pieces, result.alignments, loudness, seconds(len(audio)))
-        certain = result.text_token_probs
-        return _words(pieces, spans, [sum(certain[p.first : p.last]) / (p.last - p.first) for p in pieces])
+    def _attempts(self, result: WhisperGenerationResult, longest: int) -> list[Attempt]:
+        no_speech = min(max(result.no_speech_prob, 0.0), 1.0)
+        cost = max(map(len, result.sequences_ids)) + 1  # all go on step by step together
+        attempts = []
+        for score, ids in zip(result.scores, result.sequences_ids, strict=True):
+            tokens = tuple(token for token in ids[:longest] if token < self._tokens.end)
+            likelihood = _average_log_probability(score, len(ids), self._decoding.length_penalty)
+            attempts.append(Attempt(tokens, self._tokens.decode(tokens), likelihood, no_speech, cost))
+        return attempts
+
+    def _align(self, encoded: Encoded, items: Sequence[_Item]) -> dict[int, tuple[Word, ...]]:
+        """The words of those items that are to have their own times, by index: one call for each language and task."""
+        groups: dict[tuple[str, str], list[int]] = {}
+        for i, item in enumerate(items):
+            if item.is_aligned:
+                groups.setdefault((item.language, item.window.options.task), []).append(i)
+        found: dict[int, tuple[Word, ...]] = {}
+        for (language, task), group in groups.items():
+            results = self._model.align(
+                encoded.only(group),
+                self._tokens.task(language, task),
+                [list(items[i].heard.tokens) for i in group],
+                [
+                    max(2, content_frames(items[i].window.audio)) for i in group
+                ],  # below that there is nothing to align to
+            )
+            for i, result in zip(group, results, strict=True):
+                item, certain = items[i], result.text_token_probs
+                spans = aligned(item.pieces, result.alignments, item.loudness, item.duration_s)
+                sure = [sum(certain[p.first : p.last]) / (p.last - p.first) for p in item.pieces]
+                found[i] = _words(item.pieces, spans, sure)
+        return found
+
+
+def _beam_size(window: Window) -> int:
+    """What is decoded while it is spoken is decoded often."""
+    return window.options.beam_size if window.is_final else 1
+
+
+def _longest(budget: int, prompt: list[int]) -> int:
+    """Tokens that are generated after this prompt at most."""
+    return min(budget, _CONTEXT_TOKENS // 2, _CONTEXT_TOKENS - len(prompt))
+
+
+def _hypothesis(item: _Item, words: tuple[Word, ...] | None) -> Hypothesis:
+    heard = item.heard
+    if words is None:
+        spans = spread(item.pieces, item.loudness, item.duration_s) if item.pieces else []
+        words = _words(item.pieces, spans, [math.exp(heard.average_log_probability)] * len(item.pieces))
+    segment = Segment(
+        start=words[0].start if words else 0.0,
+        end=words[-1].end if words else item.duration_s,
+        average_log_probability=heard.average_log_probability,
+        no_speech_probability=heard.no_speech_probability,
+        compression_ratio=heard.compression_ratio,
+    )
+    return Hypothesis(words, (segment,), item.language, item.certainty)
 
 
 def low_noise(duration_s: float) -> Samples:
@@ -228,11 +406,10 @@ def low_noise(duration_s: float) -> Samples:
     return np.random.default_rng(0).normal(0, 10, round(duration_s * 16_000)).astype(np.int16)
 
 
-def _frames(audio: Samples, context: str) -> int:
-    if context == "full":
-        return FULL_FRAMES
+def short_context(audio: Samples) -> int:
+    """How many frames of context a model needs that was trained on less than 30 s."""
     frames = content_frames(audio) + DYNAMIC_MARGIN_FRAMES
-    return min(frames + frames % 2, FULL_FRAMES)
+    return min(-(-frames // SHORT_CONTEXT_STEP) * SHORT_CONTEXT_STEP, FULL_FRAMES)
 
 
 def _words(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], certain: Sequence[float]) -> tuple[Word, ...]:
@@ -242,7 +419,7 @@ def _words(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], certai
     )
 
 
-def _average_log_probability(result: WhisperGenerationResult) -> float:
+def _average_log_probability(score: float, generated: int, length_penalty: float) -> float:
     """Over all tokens and the end of the text, by which CTranslate2's score is not divided."""
-    generated = max(len(result.sequences_ids[0]), 1)
-    return float(result.scores[0]) * generated / (generated + 1)
+    generated = max(generated, 1)
+    return score * math.pow(generated, length_penalty) / (generated + 1)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 from reswhis.core.errors import ConfigurationError
 
@@ -27,6 +28,13 @@ class Format:
     """How many tokens the model in a directory knows. Raises OSError, ValueError, KeyError or TypeError if damaged."""
     more: tuple[str, ...] = ()
     """Patterns of what is fetched besides, where there is any."""
+    single_precision: tuple[str, ...] = ()
+    """The sizes whose weights are of 32 bits; all others have 16."""
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Patterns of all that is fetched."""
+        return (*self.files, *self.more)
 
     def lacking(self, directory: Path) -> list[str]:
         """What a model's directory has not got."""
@@ -75,3 +83,91 @@ CTRANSLATE2 = Format(
     vocabulary=_ctranslate2_tokens,
     more=("preprocessor_config.json",),
 )
+
+
+def _transformers_tokens(directory: Path) -> int:
+    return int(json.loads((directory / "config.json").read_text(encoding="utf-8"))["vocab_size"])
+
+
+TRANSFORMERS = Format(
+    name="a model in transformers' form",
+    sizes={
+        "tiny": "openai/whisper-tiny",
+        "tiny.en": "openai/whisper-tiny.en",
+        "base": "openai/whisper-base",
+        "base.en": "openai/whisper-base.en",
+        "small": "openai/whisper-small",
+        "small.en": "openai/whisper-small.en",
+        "distil-small.en": "distil-whisper/distil-small.en",
+        "medium": "openai/whisper-medium",
+        "medium.en": "openai/whisper-medium.en",
+        "distil-medium.en": "distil-whisper/distil-medium.en",
+        "large-v1": "openai/whisper-large",
+        "large-v2": "openai/whisper-large-v2",
+        "large-v3": "openai/whisper-large-v3",
+        "large": "openai/whisper-large-v3",
+        "distil-large-v2": "distil-whisper/distil-large-v2",
+        "distil-large-v3": "distil-whisper/distil-large-v3",
+        "distil-large-v3.5": "distil-whisper/distil-large-v3.5",
+        "large-v3-turbo": "openai/whisper-large-v3-turbo",
+        "turbo": "openai/whisper-large-v3-turbo",
+    },
+    files=("config.json", "model.safetensors"),
+    vocabulary=_transformers_tokens,
+    more=("generation_config.json",),
+    single_precision=(
+        *("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "medium.en", "large-v1", "large-v2"),
+    ),
+)
+
+
+def _openai_tokens(directory: Path) -> int:
+    import torch
+
+    (checkpoint,) = directory.glob("*.pt")
+    try:
+        # Mapped, not read: there may be gigabytes.
+        content = torch.load(checkpoint, map_location="cpu", mmap=True, weights_only=True)
+    except (EOFError, RuntimeError, UnpicklingError) as error:
+        raise ValueError(f"{checkpoint} is damaged") from error
+    return int(content["dims"]["n_vocab"])
+
+
+OPENAI = Format(name="an openai-whisper model", sizes={}, files=("*.pt",), vocabulary=_openai_tokens)
+"""As openai-whisper keeps its own; the hub has none of them."""
+
+
+def _mlx_tokens(directory: Path) -> int:
+    return int(json.loads((directory / "config.json").read_text(encoding="utf-8"))["n_vocab"])
+
+
+MLX = Format(
+    name="an MLX model",
+    sizes={
+        "tiny": "mlx-community/whisper-tiny-mlx",
+        "tiny.en": "mlx-community/whisper-tiny.en-mlx",
+        "base": "mlx-community/whisper-base-mlx",
+        "base.en": "mlx-community/whisper-base.en-mlx",
+        "small": "mlx-community/whisper-small-mlx",
+        "small.en": "mlx-community/whisper-small.en-mlx",
+        "distil-small.en": "mlx-community/distil-whisper-small.en",
+        "medium": "mlx-community/whisper-medium-mlx",
+        "medium.en": "mlx-community/whisper-medium.en-mlx",
+        "distil-medium.en": "mlx-community/distil-whisper-medium.en",
+        "large-v1": "mlx-community/whisper-large-v1-mlx",
+        "large-v2": "mlx-community/whisper-large-v2-mlx",
+        "large-v3": "mlx-community/whisper-large-v3-mlx",
+        "large": "mlx-community/whisper-large-v3-mlx",
+        "distil-large-v3": "mlx-community/distil-whisper-large-v3",
+        "large-v3-turbo": "mlx-community/whisper-large-v3-turbo",
+        "turbo": "mlx-community/whisper-large-v3-turbo",
+    },
+    files=("config.json", "weights.*"),
+    vocabulary=_mlx_tokens,
+)
+"""The weights are ``weights.safetensors`` or, in older ones, ``weights.npz``; the vocabulary is in mlx-whisper."""
+
+
+def of_backends() -> dict[str, Format]:
+    """What each recogniser fetches, by its name; those that fetch nothing are not there."""
+    return {"faster-whisper": CTRANSLATE2, "whisper-timestamped": TRANSFORMERS, "mlx-whisper": MLX}

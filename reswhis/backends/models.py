@@ -19,15 +19,22 @@ from .nearest import no_such
 _ENGLISH = re.compile(r"\.en\b")
 _ENGLISH_SIZE = re.compile(r"\.en\b|^distil-")
 """Distilled models are of English alone, but for others' of the hub, of which nothing is known."""
-_NO_TRANSLATION = ("large-v3-turbo", "turbo")
+_TURBO = re.compile(r"turbo", re.IGNORECASE)
 """Trained on transcription alone; asked to translate, they transcribe."""
+_SHORT_CONTEXT = re.compile(r"\bacft\b|\bwhisper-micro\b")
+_CANTONESE = ("large-v3", "large", "large-v3-turbo", "turbo")
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 _MULTILINGUAL_TOKENS = 51_865
-"""English-only models have one token less."""
+"""English-only models have one token less, large-v3 and those made from it one more, for Cantonese."""
 
 
 class ModelUnavailable(ConfigurationError):
     """The weights are not here, and cannot be fetched now."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Why they cannot be fetched, in a clause; empty if the message is about the model, not about the way to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +97,31 @@ def english_only(model: Model) -> bool:
     return _ENGLISH.search(model.repo) is not None
 
 
+def languages(model: Model) -> frozenset[str]:
+    """Codes. Of hub models that are not of the sizes, all that are possible, before they are fetched.
+
+    Raises:
+        ConfigurationError: the vocabulary of a directory is damaged.
+    """
+    if english_only(model):
+        return frozenset({"en"})
+    if isinstance(model, LocalModel):
+        cantonese = model.format.tokens(model.path) > _MULTILINGUAL_TOKENS
+    else:
+        cantonese = not model.sizes or any(size in _CANTONESE for size in model.sizes)
+    return frozenset(LANGUAGES) if cantonese else frozenset(LANGUAGES) - {"yue"}
+
+
 def translates(model: Model) -> bool:
-    """Of a directory, as far as can be known."""
-    trained = isinstance(model, LocalModel) or not any(size in _NO_TRANSLATION for size in model.sizes)
-    return trained and not english_only(model)
+    """By its name, and by what it knows."""
+    names = [model.path.name] if isinstance(model, LocalModel) else [model.repo, model.name]
+    return not any(map(_TURBO.search, names)) and not english_only(model)
+
+
+def knows_short_context(model: Model) -> bool:
+    """Whether it is known, by its name, to be trained on less than 30 s, too: as FUTO's models are."""
+    places = (model.name, model.path.name if isinstance(model, LocalModel) else model.repo)
+    return any(_SHORT_CONTEXT.search(place) for place in places)
 
 
 def check(config: BackendConfig, model: Model) -> None:
@@ -105,5 +133,9 @@ def check(config: BackendConfig, model: Model) -> None:
     code = None if config.language is None else language_code(config.language)
     if code not in (None, "en") and english_only(model):
         raise ConfigurationError(f"The model {model.name} knows English only, not {LANGUAGES[code]}; choose another.")
+    if code is not None and code not in languages(model):
+        raise ConfigurationError(
+            f"The model {model.name} does not know {LANGUAGES[code]}; choose another, such as large-v3."
+        )
     if config.task == "translate" and not translates(model):
         raise ConfigurationError(f"The model {model.name} does not translate; choose another, such as large-v3.")

@@ -43,8 +43,7 @@ class Recogniser(Protocol):
 @dataclass(frozen=True, slots=True)
 class Row:
     name: str
-    module: str | None
-    """None: this version of reswhis has no code for it yet."""
+    module: str
     packages: tuple[str, ...] = ()
     """What must be importable."""
     extra: str | None = None
@@ -62,8 +61,6 @@ class Row:
 
     def load(self) -> Recogniser:
         """Raises ConfigurationError if it is not installed."""
-        if self.module is None:
-            raise ConfigurationError(f"This version of reswhis cannot use the backend {self.name!r} yet; take another.")
         if self.missing:
             note = f" ({self.note})" if self.note else ""
             raise ConfigurationError(f"The backend {self.name!r} is not installed: run `{self.install}`{note}.")
@@ -75,9 +72,27 @@ ROWS = {
     for row in (
         Row("faster-whisper", "reswhis.backends.faster_whisper_choice", ("ctranslate2", "tokenizers")),
         Row("pocketsphinx", "reswhis.backends.pocketsphinx", ("pocketsphinx",), note="English only"),
-        Row("whisper-timestamped", None, ("whisper_timestamped",), "whisper-timestamped", "brings PyTorch; AGPL-3.0"),
-        Row("mlx-whisper", None, ("mlx_whisper",), "mlx-whisper", "for Apple silicon; on Linux it runs on the CPU"),
-        Row("openai-whisper", None, ("openai",), "openai-whisper", "sends the audio to a server of OpenAI's API"),
+        Row(
+            "whisper-timestamped",
+            "reswhis.backends.whisper_timestamped_choice",
+            ("whisper_timestamped", "safetensors"),
+            "whisper-timestamped",
+            "brings PyTorch; AGPL-3.0",
+        ),
+        Row(
+            "mlx-whisper",
+            "reswhis.backends.mlx_choice",
+            ("mlx_whisper",),
+            "mlx-whisper",
+            "for Apple silicon; on Linux it runs on the CPU",
+        ),
+        Row(
+            "openai-whisper",
+            "reswhis.backends.openai_whisper",
+            ("openai",),
+            "openai-whisper",
+            "sends the audio to a server of OpenAI's API",
+        ),
         Row("fake", "reswhis.backends.fake", note="says one word per second, whatever it hears; for tests"),
     )
 }

@@ -7,12 +7,16 @@ download. Whoever starts a server or decodes a file calls both; the recognisers 
 from __future__ import annotations
 
 import logging
+import platform
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from reswhis.core.errors import ConfigurationError
 from reswhis.core.languages import LANGUAGES, language_code
 
-from . import registry
+from . import mlx_choice, registry
 from .base import BackendConfig, Choice
 from .models import ModelUnavailable
 from .nearest import no_such
@@ -22,6 +26,8 @@ from .speech_filter import MakeFiltered
 logger = logging.getLogger(__name__)
 
 AUTO = "faster-whisper"
+ON_APPLE = "mlx-whisper"
+"""What ``auto`` takes on Apple silicon, whose GPU faster-whisper cannot use."""
 WITHOUT_MODEL = "pocketsphinx"
 
 
@@ -33,7 +39,7 @@ def check(config: BackendConfig) -> None:
     """
     if config.language is not None and language_code(config.language) is None:
         raise ConfigurationError(no_such("language", config.language, ["auto", *LANGUAGES]))
-    registry.row(_backend(config)).load().check(config)
+    registry.row(named(config)).load().check(config)
 
 
 def choose(config: BackendConfig, report: Report) -> Choice:
@@ -47,20 +53,42 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     """
     check(config)
     choice = _choose(config, report)
+    choice = replace(choice, workers=config.workers or choice.workers)
     return replace(choice, make=MakeFiltered(choice.make)) if config.vad_filter else choice
 
 
 def _choose(config: BackendConfig, report: Report) -> Choice:
+    name = named(config)
     try:
-        return registry.row(_backend(config)).load().choose(config, report)
+        return registry.row(name).load().choose(config, report)
     except ModelUnavailable as error:
-        if config.backend != "auto" or config.model != "auto":
-            raise
-        return _without_model(config, report, error)
+        unavailable = error
+    if config.backend == "auto" and name != AUTO:
+        with suppress(ConfigurationError):
+            return registry.row(AUTO).load().choose(config, report)  # whose model may be here
+    if config.backend != "auto" or config.model != "auto":
+        raise unavailable
+    return _without_model(config, report, unavailable)
 
 
-def _backend(config: BackendConfig) -> str:
-    return AUTO if config.backend == "auto" else config.backend
+def named(config: BackendConfig) -> str:
+    """The backend that was asked for, or what ``auto`` means here."""
+    if config.backend != "auto":
+        return config.backend
+    return automatic(sys.platform, platform.machine(), lambda: _suits_apple(config))
+
+
+def automatic(system: str, machine: str, suits: Callable[[], bool]) -> str:
+    """What ``auto`` means on a system (as in ``sys.platform``) and processor.
+
+    Args:
+        suits: asked on Apple silicon alone, whether mlx-whisper is installed and can do what is wanted.
+    """
+    return ON_APPLE if (system, machine) == ("darwin", "arm64") and suits() else AUTO
+
+
+def _suits_apple(config: BackendConfig) -> bool:
+    return not registry.row(ON_APPLE).missing and mlx_choice.suits(config)
 
 
 def _without_model(config: BackendConfig, report: Report, error: ModelUnavailable) -> Choice:

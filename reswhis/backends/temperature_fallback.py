@@ -8,7 +8,7 @@ only: what is heard in a partial one is decoded again soon.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from reswhis.core.guard import GUESSED_BELOW, NO_SPEECH_ABOVE, REPETITIVE_ABOVE
@@ -24,7 +24,7 @@ class Attempt:
     average_log_probability: float
     no_speech_probability: float
     cost: int
-    """Tokens generated for it: also its end, and those that are no text."""
+    """Steps of decoding that it took: a token each, also its end, and those that are no text."""
 
     @property
     def compression_ratio(self) -> float:
@@ -45,14 +45,24 @@ class Attempt:
         return self.no_speech_probability > NO_SPEECH_ABOVE and self.average_log_probability < GUESSED_BELOW
 
 
-def best(first: Attempt, sample: Callable[[float], Attempt], budget: int) -> Attempt:
-    """The first good one of ``first`` and samples at rising temperatures, or else the best of them.
+def best(
+    first: Attempt,
+    sample: Callable[[float], Attempt],
+    budget: int,
+    temperatures: Iterable[float] = TEMPERATURES,
+) -> Attempt:
+    """The first good one of ``first`` and samples at these temperatures, or else the best of them.
 
     Once the samples have cost ``budget`` tokens together, no other is made.
     """
     tried = [first]
-    for temperature in TEMPERATURES:
+    for temperature in temperatures:
         if tried[-1].is_good or tried[-1].is_silence or sum(each.cost for each in tried[1:]) >= budget:
             break
         tried.append(sample(temperature))
-    return max(tried, key=lambda each: (each.is_good, not each.is_repetitive, each.average_log_probability))
+    return likeliest(tried)
+
+
+def likeliest(attempts: Iterable[Attempt]) -> Attempt:
+    """Of those that are good, if there are any; of loops last."""
+    return max(attempts, key=lambda each: (each.is_good, not each.is_repetitive, each.average_log_probability))

@@ -6,11 +6,11 @@ everything after the languages is shifted by one there. Knows nothing of audio o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reswhis.core.errors import BackendError
+from reswhis.core.errors import BackendError, ConfigurationError
 from reswhis.core.languages import WITHOUT_SPACES
 
 _UNFINISHED = "\ufffd"
@@ -53,6 +53,16 @@ class WhisperTokens:
         self.previous = self._special("startofprev")
         self.no_timestamps = self._special("notimestamps")
 
+    def check_suppressed(self, tokens: Iterable[int]) -> None:
+        """Raises ConfigurationError for those that are none, and for the end, without which no text has one."""
+        count = self._tokenizer.get_vocab_size()
+        for token in tokens:
+            if token == self.end or token >= count:
+                raise ConfigurationError(
+                    f"suppress_tokens may not name {token}: this model has tokens below {count}, and ends its texts "
+                    f"with {self.end}."
+                )
+
     def task(self, language: str, task: str) -> list[int]:
         """What follows the prompt, up to the task."""
         if self._multilingual:
@@ -63,7 +73,7 @@ class WhisperTokens:
 
     def encode(self, text: str) -> list[int]:
         """Tokens of a text that stands after other text."""
-        text = text.strip()
+        text = text.strip().encode("utf-8", "replace").decode()  # half a surrogate pair is no text
         ids: list[int] = self._tokenizer.encode(f" {text}", add_special_tokens=False).ids if text else []
         return ids
 
@@ -72,32 +82,37 @@ class WhisperTokens:
         return text
 
     def words(self, tokens: Sequence[int], language: str) -> list[Piece]:
-        """Whisper's own words with their punctuation; marks that no word stands beside are left out."""
-        together = _in_any_script if language in WITHOUT_SPACES else _between_spaces
-        words: list[Piece] = []
-        for piece in self._characters(tokens):
-            if words and together(words[-1], piece):
-                words[-1] = _joined(words[-1], piece)
-            else:
-                words.append(piece)
-        return [word for word in words if not word.is_punctuation]
-
-    def _characters(self, tokens: Sequence[int]) -> list[Piece]:
-        """The shortest stretches that are whole characters."""
-        pieces: list[Piece] = []
-        first = 0
-        for last in range(1, len(tokens) + 1):
-            text = self.decode(tokens[first:last])
-            if not text.endswith(_UNFINISHED) or last == len(tokens):
-                pieces.append(Piece(text, first, last))
-                first = last
-        return pieces
+        return words(self.decode, tokens, language)
 
     def _special(self, name: str) -> int:
         token: int | None = self._tokenizer.token_to_id(f"<|{name}|>")
         if token is None:
             raise BackendError(f"the model has no token <|{name}|>")
         return token
+
+
+def words(decode: Callable[[Sequence[int]], str], tokens: Sequence[int], language: str) -> list[Piece]:
+    """Whisper's own words with their punctuation; marks that no word stands beside are left out."""
+    together = _in_any_script if language in WITHOUT_SPACES else _between_spaces
+    found: list[Piece] = []
+    for piece in _characters(decode, tokens):
+        if found and together(found[-1], piece):
+            found[-1] = _joined(found[-1], piece)
+        else:
+            found.append(piece)
+    return [word for word in found if not word.is_punctuation]
+
+
+def _characters(decode: Callable[[Sequence[int]], str], tokens: Sequence[int]) -> list[Piece]:
+    """The shortest stretches that are whole characters."""
+    pieces: list[Piece] = []
+    first = 0
+    for last in range(1, len(tokens) + 1):
+        text = decode(tokens[first:last])
+        if not text.endswith(_UNFINISHED) or last == len(tokens):
+            pieces.append(Piece(text, first, last))
+            first = last
+    return pieces
 
 
 def _between_spaces(word: Piece, piece: Piece) -> bool:

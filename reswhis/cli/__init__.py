@@ -27,6 +27,8 @@ COMMANDS = {
     "listen": "stream a file or the microphone to a server and print its text",
     "transcribe": "write the text or the subtitles of files, as fast as it goes",
     "simulate": "transcribe a file as if it came live, without a server",
+    "models": "list the models there are; fetch, check and remove them",
+    "doctor": "check this machine, and say what to mend",
     "completion": "print what makes a shell complete this command's flags",
 }
 
@@ -91,6 +93,14 @@ def _run(argv: Sequence[str]) -> int:
             from . import simulate
 
             return _run_command(simulate, name, rest)
+        case "doctor":
+            from . import doctor
+
+            return _run_command(doctor, name, rest)
+        case "models":
+            from . import models
+
+            return _run_command(models, name, rest)
         case "completion":
             from . import completion
 

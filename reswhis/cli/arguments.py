@@ -20,7 +20,6 @@ METAVARS = {
     Kind.WHOLE: "N",
     Kind.NUMBER: "X",
     Kind.PATH: "PATH",
-    Kind.LIST: "TEXT",
     Kind.TEXT: "TEXT",
 }
 COMMON = {
@@ -32,7 +31,7 @@ SERVE_EPILOG = (
     "Every setting is also an environment variable (RESWHIS_PORT is --port) and a key of the file that --config "
     "names (port = 9000). A flag wins over a variable, a variable over the file. In flags _ is as good as -.\n\n"
     "Exit codes: 0 stopped by a signal, after every session had finished; 2 a wrong setting, a port that is taken, "
-    "or no model; 130 or 143 stopped at once by a second signal."
+    "or no model; 130, 143 ended by a second signal."
 )
 
 
@@ -52,17 +51,24 @@ def serve_parser(prog: str = "reswhis", usage: str | None = None) -> Parser:
     return parser
 
 
-def add_settings(parser: Parser, groups: Collection[Group] = tuple(Group), *, common: Collection[str] = COMMON) -> None:
+def add_settings(
+    parser: Parser,
+    groups: Collection[Group] = tuple(Group),
+    *,
+    common: Collection[str] = COMMON,
+    only: Collection[str] | None = None,
+) -> None:
     """Add the flags of these groups, and ``--config``; those in ``common`` are shown by ``--help``, too.
 
     In the namespace they have the settings' names: a command calls its own arguments otherwise.
+    ``only``: no others than these, of a command that the others mean nothing to.
     """
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings (RESWHIS_CONFIG)")
     for group in Group:
         if group in groups:
             section = parser.add_full_group(group)
             for setting in catalogue().values():
-                if setting.group is group:
+                if setting.group is group and (only is None or setting.name in only):
                     action = _add(section, setting)
                     if setting.name in common:
                         parser.show_briefly(action, _in_brief(setting))
@@ -95,7 +101,7 @@ def _add(section: argparse._ArgumentGroup, setting: Setting) -> argparse.Action:
         *setting.flags,
         dest=setting.name,
         action="append" if setting.kind is Kind.LIST else "store",
-        metavar=METAVARS[setting.kind],
+        metavar=METAVARS[setting.items],
         default=suppress,
         help=meaning,
     )

@@ -12,6 +12,7 @@ import argcomplete
 from argcomplete.completers import ChoicesCompleter
 from argcomplete.shell_integration import shellcode
 
+from reswhis.backends.model_formats import CTRANSLATE2
 from reswhis.core.languages import LANGUAGES
 from reswhis.settings.catalogue import Kind, catalogue
 
@@ -46,15 +47,16 @@ def complete() -> None:
 
 def _whole() -> Parser:
     """All commands in one parser, as argcomplete wants it."""
-    from . import listen, simulate, transcribe
+    from . import doctor, listen, models, simulate, transcribe
 
     whole = serve_parser()
     commands = whole.add_subparsers(parser_class=Parser)
     add_settings(serve := commands.add_parser("serve"))
     parsers = [whole, serve]
-    for name, module in {"listen": listen, "transcribe": transcribe, "simulate": simulate}.items():
+    shown = {"listen": listen, "transcribe": transcribe, "simulate": simulate, "models": models, "doctor": doctor}
+    for name, module in shown.items():
         module.add_arguments(parser := commands.add_parser(name))
-        parsers.append(parser)
+        parsers += [parser, *parser.below]
     add_arguments(commands.add_parser("completion"))
     for parser in parsers:
         _offer_values(parser)
@@ -69,8 +71,9 @@ def _offer_values(parser: Parser) -> None:
         for flag in setting.flags
     }
     values |= {"--language": ["auto", *LANGUAGES], "--model": list(MODELS), "--backend": list(BACKENDS)}
-    values |= {"--format": [*FORMATS, "all"]}
+    values |= {"--format": [*FORMATS, "all"], "NAME": list(CTRANSLATE2.sizes)}
     for action in parser._actions:
-        offered = [value for flag in action.option_strings for value in values.get(flag, ())]
+        named = action.option_strings or [str(action.metavar)]
+        offered = [value for flag in named for value in values.get(flag, ())]
         if offered:
             action.completer = ChoicesCompleter(dict.fromkeys(offered, ""))  # type: ignore[attr-defined]  # where argcomplete looks

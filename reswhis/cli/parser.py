@@ -6,6 +6,7 @@ Declares no flag but those of help; takes _ for - in flags. Used by every comman
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import NoReturn
@@ -29,6 +30,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,  # else a flag added later changes what an abbreviation means
             add_help=False,
         )
+        self._negative_number_matcher = re.compile(r"-\d[-\d.,]*$")  # a list of numbers may begin with a negative one
         self._brief: list[argparse.Action] = []
         self._in_full: set[argparse._ArgumentGroup] = set()
         self.add_argument("-h", "--help", action="help", help="say this")
@@ -58,9 +60,7 @@ class Parser(argparse.ArgumentParser):
         arguments, unknown = self.parse_known_args([*dashed, *argv[end:]])
         flag = next((argument.partition("=")[0] for argument in unknown if argument.startswith("-")), None)
         if flag is not None:
-            raise ConfigurationError(
-                f"unknown flag {flag}{nearest(flag, self._option_string_actions, self._otherwise)}"
-            )
+            raise ConfigurationError(f"unknown flag {flag}{nearest(flag, self.flags, self._otherwise)}")
         if unknown:
             self.error(f"unexpected argument {unknown[0]}")
         return arguments
@@ -94,12 +94,25 @@ class Parser(argparse.ArgumentParser):
         raise ConfigurationError(message.removeprefix("argument ") + self._otherwise)
 
     @property
+    def below(self) -> list[Parser]:
+        """The parsers of its own commands."""
+        actions = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        return [parser for action in actions for parser in action.choices.values()]
+
+    @property
+    def flags(self) -> dict[str, argparse.Action]:
+        """Its own, and those of the commands below it."""
+        return {
+            flag: action for parser in (self, *self.below) for flag, action in parser._option_string_actions.items()
+        }
+
+    @property
     def _otherwise(self) -> str:
         return f"; {self.prog} --help says what there is."
 
     def _refuse_value_of_switch(self, argument: str) -> None:
         flag, equals, _ = argument.partition("=")
-        action = self._option_string_actions.get(flag)
+        action = self.flags.get(flag)
         if equals and isinstance(action, argparse.BooleanOptionalAction):
             name = flag.removeprefix("--no-").removeprefix("--")
             raise ConfigurationError(f"{flag} takes no value: write --{name} or --no-{name}.")

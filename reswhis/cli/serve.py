@@ -16,6 +16,7 @@ from reswhis.app import make_app, make_service
 from reswhis.backends import selection
 from reswhis.core.errors import ConfigurationError
 from reswhis.observability.health import State
+from reswhis.server.models import further_config
 from reswhis.server.service import Service
 from reswhis.settings import Settings
 from reswhis.settings.layers import backend_config
@@ -44,7 +45,9 @@ HTTPS_PORT = 443
 def run(settings: Settings) -> int:
     """Return the exit code. Raises ConfigurationError."""
     set_up_log(settings)
-    selection.check(backend_config(settings))
+    own = backend_config(settings)
+    for model in (own, *(further_config(own, name) for name in settings.allowed_models)):
+        selection.check(model)
     tls = tls_from_settings(settings)
     listener = _listen(settings.host, settings.port)
     with listener:

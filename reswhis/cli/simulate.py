@@ -86,7 +86,7 @@ def _emissions(arguments: argparse.Namespace, settings: Settings, audio: Samples
         config = replace(config, max_held_s=min(max(config.max_held_s, 2 * seconds(len(audio)) + 60), 3600))
     session = OnlineASRProcessor(config, options)
     vad = SileroVAD().stream()
-    choice = choose(backend_config(settings), _Progress().report)
+    choice = choose(replace(backend_config(settings), workers=1), _Progress().report)
     if choice.fallback_reason is not None:
         _remark(choice.fallback_reason)
     backend = choice.make(0)

@@ -12,11 +12,12 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reswhis.audio.files import AudioFileError
 from reswhis.audio.vad import SileroVAD
+from reswhis.backends.base import BackendConfig
 from reswhis.backends.selection import choose
 from reswhis.core.errors import ConfigurationError, EngineDead
 from reswhis.core.transcript import FinalUtterance, Transcript
@@ -68,11 +69,11 @@ class _Recogniser:
 
     async def _make(self) -> tuple[LocalEngine, SileroVAD]:
         in_thread = asyncio.get_running_loop().run_in_executor
-        choice = await in_thread(self.threads, choose, backend_config(self._settings), self._screen.report)
+        choice = await in_thread(self.threads, choose, _config(self._settings), self._screen.report)
         if choice.fallback_reason is not None:
             self._screen.remark(choice.fallback_reason)
         vad = await in_thread(self.threads, SileroVAD)
-        engine = LocalEngine(choice.make, workers=self._settings.workers, close_s=CLOSE_S)
+        engine = LocalEngine(choice.make, workers=choice.workers, close_s=CLOSE_S)
         await self._stack.enter_async_context(engine)
         try:
             await engine.started()
@@ -80,6 +81,12 @@ class _Recogniser:
             raise ConfigurationError("The model could not be loaded; the log says why.") from None
         self._screen.loaded()
         return engine, vad
+
+
+def _config(settings: Settings) -> BackendConfig:
+    """Of each file one window is decoded at a time: with all cores, unless told otherwise."""
+    config = backend_config(settings)
+    return replace(config, workers=config.workers or 1)
 
 
 class Transcription:
@@ -95,7 +102,7 @@ class Transcription:
 
     async def run(self) -> int:
         """Return the exit code. Raises ConfigurationError, and BrokenPipeError when nobody reads stdout."""
-        workers = self._settings.workers
+        workers = _config(self._settings).workers
         async with AsyncExitStack() as stack:
             threads = ThreadPoolExecutor(workers + 1, thread_name_prefix="file")
             stack.callback(threads.shutdown, wait=False, cancel_futures=True)

@@ -17,7 +17,8 @@ from .source import Source
 from .target import Target
 
 OPEN_TIMEOUT_S = 10.0
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 150.0
+"""A model that is asked for may have to be loaded: more than a server waits for that itself before it says so."""
 PATIENCE_S = 600.0
 """How long a model may load: it may have to be fetched first."""
 PING_TIMEOUT_S = 60.0

@@ -110,6 +110,24 @@ LANGUAGES = MappingProxyType(
 )
 """Code → English name; ``yue`` is known to large-v3 and its descendants only."""
 
+OTHER_NAMES = MappingProxyType(
+    {
+        "castilian": "es",
+        "flemish": "nl",
+        "haitian": "ht",
+        "letzeburgesch": "lb",
+        "mandarin": "zh",
+        "moldavian": "ro",
+        "moldovan": "ro",
+        "myanmar": "my",
+        "panjabi": "pa",
+        "pushto": "ps",
+        "sinhalese": "si",
+        "valencian": "ca",
+    }
+)
+"""Further names that openai-whisper takes."""
+
 WITHOUT_SPACES = frozenset({"ja", "lo", "my", "th", "yue", "zh"})
 """Languages whose words are not separated by spaces."""
 
@@ -119,4 +137,6 @@ def language_code(text: str) -> str | None:
     wanted = text.strip().casefold()
     if wanted in LANGUAGES:
         return wanted
+    if wanted in OTHER_NAMES:
+        return OTHER_NAMES[wanted]
     return next((code for code, name in LANGUAGES.items() if name.casefold() == wanted), None)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
 TASKS = ("transcribe", "translate")
-ENCODER_CONTEXTS = ("full", "dynamic")
+ENCODER_CONTEXTS = ("auto", "full", "dynamic")
+MAX_BEAM_SIZE = 20
 
 Samples = npt.NDArray[np.int16]
 """Mono audio, shape ``(n,)``, 16 kHz. int16 from end to end: half of float32 to hold, copy and send."""
@@ -62,10 +63,12 @@ class DecodeOptions:
     beam_size: int = 1
     hotwords: str = ""
     word_times: bool = True
-    encoder_context: str = "full"
+    encoder_context: str = "auto"
+    """``auto``: ``dynamic`` for models that are known to be trained for it, else ``full``."""
+    """``dynamic``: no more than the audio; a hint, for recognisers that can."""
 
     def __post_init__(self) -> None:
-        require_range("beam_size", self.beam_size, 1, 20)
+        require_range("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
         if self.task not in TASKS:
             raise ValueError(f"task must be one of {', '.join(TASKS)}")
         if self.encoder_context not in ENCODER_CONTEXTS:

@@ -7,8 +7,8 @@ client could choose. Made by the service, written by it, its sessions and its en
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
@@ -26,8 +26,11 @@ from .health import State
 
 KINDS = ("partial", "final")
 FULL = "full"
+BEHIND = "behind"
 FINISHED = "finished"
-REFUSALS = (FULL, "loading", "failed", "draining", "unauthorized", "foreign_origin")
+NO_ROOM = "overloaded"
+NO_MODEL = "model_unavailable"
+REFUSALS = (FULL, BEHIND, "loading", "failed", "draining", "unauthorized", "foreign_origin", NO_ROOM, NO_MODEL)
 CODES = ("disconnected", "idle_timeout", "session_limit", "server_restart", "engine_stopped", "internal_error")
 WORK_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 LAG_S = (0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 5, 8, 12, 20, 30)
@@ -47,6 +50,10 @@ class Snapshot:
     backlog_s: float
     model: BackendInfo | None
     """None until it is there."""
+    models: Mapping[str, bool] = field(default_factory=dict)
+    """Name of each that clients may ask for, and whether it is loaded."""
+    widened: float = 1.0
+    """By what live sessions multiply their steps."""
 
 
 class Metrics:
@@ -105,7 +112,7 @@ class Metrics:
         self._ended.labels(code).inc()
 
     def session_refused(self, reason: str) -> None:
-        """``FULL``, the state that the service is in, or what the door says."""
+        """``FULL``, the state that the service is in, what the door says, or why a model cannot be had."""
         self._refused.labels(reason).inc()
 
     def audio_received(self, samples: int) -> None:
@@ -157,8 +164,12 @@ class _Gauges:
         self._clients_max = gauge("reswhis_clients_max", "Places that there are: --max-sessions.")
         self._backlog = gauge("reswhis_backlog_seconds", "Audio of all sessions still to be decoded.")
         self._waiting = gauge("reswhis_windows_waiting", "Windows that wait for a worker.")
-        self._workers = gauge("reswhis_workers", "Workers that there should be: --workers.")
+        self._widened = gauge(
+            "reswhis_step_factor", "By what sessions multiply their steps, to keep up: 1 is not at all."
+        )
+        self._workers = gauge("reswhis_workers", "Workers that there should be: --workers per model.")
         self._ready = gauge("reswhis_workers_ready", "Workers whose model is loaded.")
+        self._loaded = gauge("reswhis_model_loaded", "1 for a model that is loaded, 0 for one that may be.", ["model"])
         self._state = gauge("reswhis_state", "1 for the state that /health/ready says, 0 for the others.", ["state"])
         what = ["backend", "model", "device", "compute_type"]
         self._model = gauge("reswhis_model_info", "What decodes, once it is there.", what)
@@ -169,10 +180,14 @@ class _Gauges:
         self._clients_max.set(now.clients_max)
         self._backlog.set(now.backlog_s)
         self._waiting.set(now.windows_waiting)
+        self._widened.set(now.widened)
         self._workers.set(now.workers)
         self._ready.set(now.workers_ready)
         for state in State:
             self._state.labels(state.value).set(state is now.state)
+        self._loaded.clear()
+        for name, is_loaded in now.models.items():
+            self._loaded.labels(name).set(is_loaded)
         if (model := now.model) is not None:
             self._model.labels(model.backend, model.model, model.device, model.compute_type).set(1)
 

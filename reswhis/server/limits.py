@@ -1,4 +1,4 @@
-"""What one session may take, and how many there may be. Filled from the settings."""
+"""What one session may take, how many there may be, and on which models. Filled from the settings."""
 
 from __future__ import annotations
 
@@ -17,3 +17,14 @@ class Limits:
     max_backlog_s: float = 30.0
     write_timeout_s: float = 30.0
     drain_timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class FurtherModels:
+    """What the settings allow beside the server's own model."""
+
+    names: tuple[str, ...] = ()
+    ttl_s: float = 300.0
+    """How long one stays that nobody uses."""
+    max_loaded: int = 3
+    """With the server's own."""

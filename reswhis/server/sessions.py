@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from functools import partial
 
 from reswhis.audio.pcm import AudioFormat
 from reswhis.audio.vad import SileroVAD
+from reswhis.backends.base import BackendInfo
 from reswhis.core.errors import Overloaded
 from reswhis.core.events import Reason, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
@@ -23,6 +25,7 @@ from reswhis.observability.metrics import FULL, Metrics
 from .ear import ThreadedEar
 from .host import Host
 from .limits import Limits
+from .models import Models
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +42,20 @@ class Place:
         self.draining = asyncio.Event()
         """Set when the server stops: a client without a session has nothing to finish."""
         self._run: asyncio.Task[None] | None = None
+        self._engine: Engine | None = None
+        self._held = AsyncExitStack()
+
+    async def use(self, model: str) -> BackendInfo:
+        """Wait for this model, which then stays until the client leaves. Raises what :meth:`Models.use` does."""
+        assert self.host is None and self._sessions.models is not None
+        loaded = await self._held.enter_async_context(self._sessions.models.use(model))
+        self._engine = loaded.engine
+        return loaded.info
 
     def start(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
         """The session begins. Called once at most."""
         assert self.host is None
-        self.host = self._sessions.make_host(audio_format, config, options)
+        self.host = self._sessions.make_host(audio_format, config, options, self._engine)
         self._run = asyncio.create_task(self.host.run())
         return self.host
 
@@ -66,6 +78,7 @@ class Place:
                 await asyncio.wait([self._run])
         finally:
             self._sessions.leave(self)
+            await self._held.aclose()
 
 
 class Sessions:
@@ -77,10 +90,13 @@ class Sessions:
         engine: Engine,
         vad: SileroVAD,
         *,
+        models: Models | None = None,
         log_transcripts: bool = False,
         metrics: Metrics | None = None,
     ) -> None:
+        """``models``: those that a session may ask for instead of the engine's."""
         self.limits = limits
+        self.models = models
         self._log_transcripts = log_transcripts
         self._metrics = metrics or Metrics()
         self._begun = 0
@@ -112,14 +128,17 @@ class Sessions:
         self._places.add(place)
         return place
 
-    def make_host(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
+    def make_host(
+        self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions, engine: Engine | None
+    ) -> Host:
+        """``engine``: None for that of the server's own model."""
         session = OnlineASRProcessor(config, options)
         ear = ThreadedEar(audio_format, self._vad, self._ears)
         self._begun += 1
         log_utterance = partial(_log_utterance, self._begun) if self._log_transcripts else None
         return Host(
             session,
-            self._engine,
+            engine or self._engine,
             ear,
             max_backlog_s=self.limits.max_backlog_s,
             log_utterance=log_utterance,

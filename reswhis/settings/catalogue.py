@@ -40,8 +40,10 @@ class Setting:
     default: str
     """As one would write it; empty for none."""
     kind: Kind
+    items: Kind
+    """The kind of what a list has; otherwise the same."""
     span: str
-    """The values allowed, in short: ``0 to 65535``, or the choices; empty if any."""
+    """The values allowed, in short: ``0 to 65535``, or the choices; of a list, for each item. Empty if any."""
     is_secret: bool
     flags: tuple[str, ...]
     """The first is the one to show."""
@@ -71,7 +73,8 @@ class Setting:
             case Kind.PATH:
                 return "a path"
             case Kind.LIST:
-                return "a list of texts"
+                many = {Kind.WHOLE: "whole numbers", Kind.NUMBER: "numbers"}.get(self.items, "texts")
+                return f"a list of {many} from {self.span}" if self.span else f"a list of {many}"
             case Kind.TEXT:
                 return f"a text of {self.span} {self.unit}" if self.span else "a text that is not empty"
 
@@ -84,14 +87,17 @@ def catalogue() -> dict[str, Setting]:
 def _setting(name: str, field: FieldInfo) -> Setting:
     more = field.json_schema_extra
     assert isinstance(more, dict) and isinstance(more["flags"], list)
+    kind = _kind(field.annotation)
+    item = field if kind is not Kind.LIST else FieldInfo.from_annotation(get_args(field.annotation)[0])
     return Setting(
         name=name,
         group=Group(str(more["group"])),
         unit=str(more["unit"]),
         meaning=field.description or "",
         default=_written(field.default),
-        kind=_kind(field.annotation),
-        span=_span(field),
+        kind=kind,
+        items=_kind(item.annotation),
+        span=_span(item),
         is_secret=SecretStr in get_args(field.annotation),
         flags=tuple("--" + spelling.replace("_", "-") for spelling in (name, *map(str, more["flags"]))),
         former_variable=str(more["variable"]),
@@ -101,7 +107,7 @@ def _setting(name: str, field: FieldInfo) -> Setting:
 def _kind(annotation: object) -> Kind:
     if annotation == Path | None:
         return Kind.PATH
-    if annotation == SecretStr | None:
+    if annotation in (SecretStr, SecretStr | None):
         return Kind.TEXT
     if get_origin(annotation) is Literal:
         return Kind.CHOICE
@@ -128,7 +134,9 @@ def _written(default: object) -> str:
             return str(default).lower()
         case float():
             return f"{default:g}"
-        case None | ():
+        case None:
             return ""
+        case tuple():
+            return ",".join(map(_written, default))
         case _:
             return str(default)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 import re
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal, Self, get_args, get_origin
+from typing import Annotated, Literal, Self, get_args, get_origin
 
 from pydantic import Field, JsonValue, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -119,6 +120,26 @@ class Settings(BaseSettings):
         description="Where fetched models are kept, if not in the hub's usual place.",
         json_schema_extra=_in(Group.MODEL),
     )
+    allowed_models: tuple[str, ...] = Field(
+        (),
+        description="Further models that a client may ask for by name; each is fetched and loaded when it first is. "
+        "Several: repeat it, or separate by commas.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    model_ttl_s: float = Field(
+        300.0,
+        ge=0,
+        le=31_536_000,
+        description="Such a model is unloaded when nobody has used it for so long; sooner while memory is short.",
+        json_schema_extra=_in(Group.MODEL, "seconds"),
+    )
+    max_loaded_models: int = Field(
+        3,
+        ge=2,
+        le=64,
+        description="Models in memory at once, with the server's own, which always stays.",
+        json_schema_extra=_in(Group.MODEL),
+    )
     language: str = Field(
         "auto",
         description="What is spoken: a code such as de, or an English name; auto detects it once per session.",
@@ -132,8 +153,11 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model runs.", json_schema_extra=_in(Group.MODEL)
     )
-    device_index: int = Field(
-        0, ge=0, le=255, description="Which GPU, where there are several.", json_schema_extra=_in(Group.MODEL)
+    device_index: tuple[Annotated[int, Field(ge=0, le=255)], ...] = Field(
+        (0,),
+        min_length=1,
+        description="Which GPU, where there are several. With commas: several, one after the other for each worker.",
+        json_schema_extra=_in(Group.MODEL),
     )
     compute_type: Literal[
         "auto", "int8", "int8_float32", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
@@ -150,14 +174,90 @@ class Settings(BaseSettings):
         json_schema_extra=_in(Group.MODEL),
     )
     workers: int = Field(
-        1, ge=1, le=64, description="Copies of the model that decode side by side.", json_schema_extra=_in(Group.MODEL)
+        0,
+        ge=0,
+        le=64,
+        description="Copies of the model that decode side by side; 0 is one on each GPU, and on a CPU what a short "
+        "measurement at the start finds best.",
+        json_schema_extra=_in(Group.MODEL, flags=("num-workers",)),
+    )
+    max_batch: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Windows of several clients that are decoded in one call at most; 0 is what the memory of a GPU "
+        "allows, and on a CPU what does not keep the first of them waiting (faster-whisper).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    max_wait_ms: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="How long a worker that has nothing to do lets a window wait for others to join it in one call.",
+        json_schema_extra=_in(Group.MODEL, "milliseconds"),
     )
     beam_size: int = Field(
         1,
         ge=1,
         le=20,
-        description="Alternatives followed while decoding; 1 is greedy and fastest.",
+        description="Alternatives followed while decoding; 1 is greedy and fastest. A client may ask for fewer.",
         json_schema_extra=_in(Group.MODEL),
+    )
+    patience: float = Field(
+        1.0,
+        ge=1,
+        le=10,
+        description="A search goes on until so many times beam_size alternatives are complete (faster-whisper, "
+        "whisper-timestamped).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    length_penalty: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Power of its length that an alternative's likelihood is divided by: more favours longer ones "
+        "(faster-whisper, whisper-timestamped).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    temperatures: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.0, 0.2, 0.4, 0.6, 0.8, 1.0),
+        min_length=1,
+        description="A final decode that comes out badly is done anew at the next of these, at random the more the "
+        "higher; 0 alone: never (Whisper on this machine).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    best_of: int = Field(
+        1,
+        ge=1,
+        le=10,
+        description="Texts drawn at each temperature above 0, of which the likeliest is taken (faster-whisper, "
+        "whisper-timestamped).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    suppress_tokens: tuple[Annotated[int, Field(ge=-1, le=51_865)], ...] = Field(
+        (-1,),
+        description="Ids of tokens that are never written; -1 stands for those that the model's own configuration "
+        "names (Whisper on this machine).",
+        json_schema_extra=_in(Group.MODEL),
+    )
+    encoder_context: Literal["auto", "full", "dynamic"] = Field(
+        "auto",
+        description="How much the model's encoder sees: full, 30 s, as stock models are trained for; or dynamic, just "
+        "the audio, which is quicker and may cost words; auto is dynamic for models known to be trained for it.",
+        json_schema_extra=_in(Group.MODEL),
+    )
+
+    openai_api_key: SecretStr | None = Field(
+        None,
+        description="Key of OpenAI's API, for the backend openai-whisper; a server of your own may need none. "
+        "A command line is visible to other users of the machine: better a variable.",
+        json_schema_extra=_in(Group.MODEL, variable="OPENAI_API_KEY"),
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        min_length=1,
+        description="The server that the backend openai-whisper sends what it hears to: any that speaks OpenAI's API.",
+        json_schema_extra=_in(Group.MODEL, variable="OPENAI_BASE_URL"),
     )
 
     warmup_file: Path | None = Field(
@@ -388,6 +488,8 @@ class Settings(BaseSettings):
         annotation = cls.model_fields[info.field_name].annotation
         if isinstance(value, bool) and annotation is not bool:  # pydantic would take true for 1
             raise PydanticCustomError("not_a_switch", "a truth value is not a number or a text")
+        if isinstance(value, int | float) and get_origin(annotation) is tuple:
+            return (value,)
         if not isinstance(value, str):
             return value
         value = value.strip()
@@ -407,12 +509,26 @@ class Settings(BaseSettings):
             raise ValueError(f'is "{value}", but must be auto, an English name, or one of {", ".join(LANGUAGES)}')
         return code
 
+    @field_validator("temperatures")
+    @classmethod
+    def _rising(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(one >= other for one, other in pairwise(value)):
+            raise ValueError("must rise, each being greater than the one before")
+        return value
+
     @field_validator("api_key")
     @classmethod
     def _not_open_by_mistake(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         """A variable that was never filled must not take the lock off the door."""
         if not value or not all(key.get_secret_value().strip() for key in value):
             raise ValueError("must not be empty: leave it out to let everyone in")
+        return value
+
+    @field_validator("allowed_models")
+    @classmethod
+    def _named(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "auto" in map(str.lower, value):
+            raise ValueError("must be names: auto is none that a client could ask for")
         return value
 
     @field_validator("allowed_origins")
@@ -435,6 +551,8 @@ class Settings(BaseSettings):
             raise _clash("max_backlog_s", "must be at least twice", "minimum_chunk_size")
         if self.idle_flush_s >= self.idle_timeout_s:
             raise _clash("idle_flush_s", "must be less than", "idle_timeout_s")
+        if 0 < self.workers < len(self.device_index):
+            raise _clash("workers", "must be at least as many as there are in", "device_index")
         return self
 
 

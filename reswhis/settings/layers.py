@@ -6,12 +6,15 @@ Called by the application and by the commands that decode.
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from reswhis.backends.base import BackendConfig
+from reswhis.backends.decoding import Decoding
 from reswhis.core.commit import PolicyConfig
 from reswhis.core.endpointing import EndpointingConfig
 from reswhis.core.online import SessionConfig, StreamOptions
 from reswhis.core.types import DecodeOptions
-from reswhis.server.limits import Limits
+from reswhis.server.limits import FurtherModels, Limits
 
 from .declaration import Settings
 
@@ -25,13 +28,30 @@ def backend_config(settings: Settings) -> BackendConfig:
         model=settings.model if settings.model_dir is None else str(settings.model_dir),
         language=_language(settings),
         task=settings.task,
+        beam_size=settings.beam_size,
         device=settings.device,
-        device_index=settings.device_index,
+        device_indices=settings.device_index,
         compute_type=settings.compute_type,
         cpu_threads=settings.cpu_threads,
+        workers=settings.workers,
+        max_batch=settings.max_batch,
+        encoder_context=settings.encoder_context,
         model_cache_dir=settings.model_cache_dir,
         vad_filter=settings.use_voice_activity_detection,
+        decoding=Decoding(
+            temperatures=settings.temperatures,
+            best_of=settings.best_of,
+            patience=settings.patience,
+            length_penalty=settings.length_penalty,
+            suppress_tokens=settings.suppress_tokens,
+        ),
+        openai_api_key=_secret(settings.openai_api_key),
+        openai_base_url=settings.openai_base_url,
     )
+
+
+def further_models(settings: Settings) -> FurtherModels:
+    return FurtherModels(settings.allowed_models, settings.model_ttl_s, settings.max_loaded_models)
 
 
 def session_config(settings: Settings) -> SessionConfig:
@@ -64,6 +84,7 @@ def stream_options(settings: Settings) -> StreamOptions:
             task=settings.task,
             beam_size=settings.beam_size,
             hotwords=settings.hotwords,
+            encoder_context=settings.encoder_context,
         ),
         prompt=settings.prompt,
         vad=settings.use_voice_activity_controller,
@@ -86,6 +107,10 @@ def limits(settings: Settings) -> Limits:
         write_timeout_s=settings.write_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
     )
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def _language(settings: Settings) -> str | None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from reswhis.core.errors import ConfigurationError
 
-from .catalogue import PREFIX, Kind, Setting, catalogue
+from .catalogue import PREFIX, Setting, catalogue
 from .declaration import Settings
 from .names import nearest
 
@@ -140,7 +140,7 @@ def _refusal(error: ValidationError, given: Mapping[str, _Given], known: Mapping
     if first["type"] == "value_error":
         complaint = str(context["error"])
     else:
-        shown = "" if setting.is_secret or setting.kind is Kind.LIST else f", not {_quoted(value)}"
+        shown = "" if setting.is_secret else f", not {_quoted(value)}"
         complaint = f"must be {setting.allowed}{shown}"
     return f"{name} ({given[name].source}) {complaint}."
 

@@ -6,7 +6,7 @@ what the session says. It holds the connection's protocol state and does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +27,8 @@ class Defaults:
     options: StreamOptions
     info: BackendInfo
     limits: Limits
+    further_models: tuple[str, ...] = ()
+    """What a client may ask for beside ``info.model``."""
 
 
 # Commands: what a client wants.
@@ -34,11 +36,22 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Begin the session. Comes once, before any other command but Notify."""
+    """Begin the session. Comes once, before any other command but UseModel and Notify."""
 
     audio: AudioFormat
     config: SessionConfig
     options: StreamOptions
+
+
+@dataclass(frozen=True, slots=True)
+class UseModel:
+    """The session is to be on this model, one of the ``further_models``, which may have to be loaded. Comes once."""
+
+    name: str
+    audio: AudioFormat
+    """What comes meanwhile."""
+    then: Callable[[BackendInfo], Sequence[Command]]
+    """What to do when it is there. Raises ClientError, as :meth:`Codec.decode`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +85,7 @@ class Notify:
     notice: Notice
 
 
-Command = Open | Audio | Configure | Flush | End | Notify
+Command = Open | UseModel | Audio | Configure | Flush | End | Notify
 
 
 # Notices: what the connection itself has to say, beside the session's events.

@@ -42,7 +42,8 @@ class Door:
             await socket.send_denial_response(_problem(503, "overloaded", str(exc)))
             return
         async with place:
-            codec = make_codec(Defaults(self.config, self.options, info, self.service.limits))
+            service = self.service
+            codec = make_codec(Defaults(self.config, self.options, info, service.limits, service.further_models))
             await socket.accept(subprotocol=subprotocol_of(socket.scope.get("subprotocols", ())))
             await Connection(socket, codec, place, self.service.limits).serve()
 

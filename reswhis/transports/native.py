@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import assert_never
 
 from reswhis.audio.pcm import AudioFormat
+from reswhis.backends.base import BackendInfo
 from reswhis.core import events as ev
 from reswhis.core.errors import ClientError
-from reswhis.core.languages import language_code
+from reswhis.core.languages import LANGUAGES, language_code
 from reswhis.core.online import StreamOptions
-from reswhis.core.types import SAMPLE_RATE, Word
+from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Word
 
 from . import native_messages as messages
 from . import native_server_messages as told
@@ -33,6 +34,7 @@ from .codec import (
     Pong,
     Ready,
     Rejected,
+    UseModel,
 )
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -42,6 +44,8 @@ MAX_TEXT = 65_536
 CLOSE_CODES = {
     "idle_timeout": 4408,
     "session_limit": 4408,
+    "overloaded": 1013,
+    "model_unavailable": 1011,
     "frame_too_large": 1009,
     "slow_reader": 1013,
     "server_restart": 1012,
@@ -49,6 +53,8 @@ CLOSE_CODES = {
     "internal_error": 1011,
 }
 """What is not here is the client's fault: 1008."""
+RETRY_AFTER_S = 30
+"""For a model to be loaded, or for another to be let go."""
 EXPLANATIONS = {
     "engine_stopped": "the recogniser has stopped; the server's log says why",
     "internal_error": "an error inside the server; its log says more",
@@ -64,6 +70,7 @@ class NativeCodec:
         self._session_id = session_id
         self._query = query
         self._defaults = defaults
+        self._info: BackendInfo | None = defaults.info
         self._asked = messages.Start(type="start")
         self._open = Open(AudioFormat(), defaults.config, defaults.options)
         self._options = defaults.options
@@ -129,8 +136,7 @@ class NativeCodec:
             return [Notify(Rejected("start_after_audio", "start comes before the first audio"))]
         self._ask(messages.merged(self._asked, start))  # what it does not say is as the query says
         self._full = True
-        ready = Ready(self._session_id, self._open.audio, self._options)
-        return [*self._ensure_open(), Notify(ready)]
+        return self._ensure_open()
 
     def _configure(self, change: messages.Configure) -> Sequence[Command]:
         try:
@@ -149,6 +155,7 @@ class NativeCodec:
         return [*self._ensure_open(), End()]
 
     def _ask(self, asked: messages.Start) -> None:
+        self._info = self._info_of(asked.model)
         self._asked, self._open = asked, self._opening(asked)
         self._options = self._open.options
         self._partials = asked.partials is not False
@@ -157,12 +164,33 @@ class NativeCodec:
         if self._opened:
             return []
         self._opened = True
-        return [self._open]
+        if self._info is None:
+            return [UseModel(self._asked.model, self._open.audio, self._begin_on)]
+        return self._begin()
+
+    def _begin_on(self, model: BackendInfo) -> Sequence[Command]:
+        """The model has been loaded: only now it is known whether it can do what is asked."""
+        self._info = model
+        self._check(self._options.decode)
+        return self._begin()
+
+    def _begin(self) -> Sequence[Command]:
+        ready = Ready(self._session_id, self._open.audio, self._options)
+        return [self._open, Notify(ready)] if self._full else [self._open]
+
+    def _info_of(self, model: str) -> BackendInfo | None:
+        """None as long as nobody knows."""
+        own, further = self._defaults.info, self._defaults.further_models
+        if model in {"", own.model}:
+            return own
+        if model in further:
+            return None
+        raise ClientError(
+            f"model: this server has {', '.join([own.model, *further])}", code="unknown_model", param="model"
+        )
 
     def _opening(self, asked: messages.Start) -> Open:
         defaults = self._defaults
-        if asked.model not in {"", defaults.info.model}:
-            raise ClientError(f"model: this server has {defaults.info.model}", code="unknown_model", param="model")
         config = defaults.config
         if asked.policy is not None:
             config = replace(config, policy=replace(config.policy, name=asked.policy))
@@ -174,13 +202,16 @@ class NativeCodec:
     def _changed(self, options: StreamOptions, change: messages.Start | messages.Configure) -> StreamOptions:
         decode, endpointing = options.decode, options.endpointing
         if change.language is not None:
-            decode = replace(decode, language=self._language(change.language))
+            decode = replace(decode, language=_language(change.language))
         if change.task is not None:
-            if change.task == "translate" and not self._defaults.info.translates:
-                raise ClientError("task: this model does not translate", code="unsupported", param="task")
             decode = replace(decode, task=change.task)
         if change.hotwords is not None:
             decode = replace(decode, hotwords=change.hotwords)
+        if change.beam_size is not None:
+            decode = replace(decode, beam_size=change.beam_size)
+        if change.encoder_context is not None:
+            decode = replace(decode, encoder_context=change.encoder_context)
+        self._check(decode)
         if change.vad_threshold is not None:
             endpointing = replace(endpointing, threshold=change.vad_threshold)
         if change.endpoint_ms is not None:
@@ -193,24 +224,17 @@ class NativeCodec:
             vad=options.vad if change.vad is None else change.vad,
         )
 
-    def _language(self, asked: str) -> str | None:
-        if asked.strip().lower() in {"", "auto"}:
-            return None
-        code = language_code(asked)
-        if code is None:
-            raise ClientError(
-                "language: not a language that Whisper knows, by code or English name",
-                code="unsupported_language",
-                param="language",
-            )
-        languages = self._defaults.info.languages
-        if languages is not None and code not in languages:
-            raise ClientError(
-                f"language: this model knows only {', '.join(sorted(languages))}",
-                code="unsupported_language",
-                param="language",
-            )
-        return code
+    def _check(self, decode: DecodeOptions) -> None:
+        """Raises ClientError for what the model cannot do, and for what costs more than the server is set to."""
+        own = self._defaults.options.decode
+        if self._info is not None:
+            _require_able(self._info, decode)
+        if decode.beam_size > own.beam_size:
+            message = f"beam_size: this server has {own.beam_size} at most"
+            raise ClientError(message, code="unsupported", param="beam_size")
+        if own.encoder_context == "dynamic" != decode.encoder_context:
+            message = f"encoder_context: this server has {own.encoder_context} alone"
+            raise ClientError(message, code="unsupported", param="encoder_context")
 
     # What the client is told.
 
@@ -396,6 +420,8 @@ class NativeCodec:
         }
         if param is not None:
             error["param"] = param
+        if code == "overloaded":
+            error["retry_after_s"] = RETRY_AFTER_S
         return error
 
     def _decode_failed(self, event: ev.DecodeFailed, now: int) -> told.Error:
@@ -413,7 +439,7 @@ class NativeCodec:
             "audio_ms": now,
             "session_id": ready.session_id,
             "version": 1,
-            "model": self._defaults.info.model,
+            "model": (self._info or self._defaults.info).model,
             "audio": {
                 "encoding": ready.audio.encoding,
                 "sample_rate": ready.audio.sample_rate,
@@ -434,11 +460,35 @@ class NativeCodec:
             "task": options.decode.task,
             "prompt": options.prompt,
             "hotwords": options.decode.hotwords,
+            "beam_size": options.decode.beam_size,
+            "encoder_context": options.decode.encoder_context,
             "vad": options.vad,
             "vad_threshold": options.endpointing.threshold,
             "endpoint_ms": _ms(options.endpointing.min_silence_s),
             "partials": self._partials,
         }
+
+
+def _language(asked: str) -> str | None:
+    if asked.strip().lower() in {"", "auto"}:
+        return None
+    code = language_code(asked)
+    if code is None:
+        raise ClientError(
+            "language: not a language that Whisper knows, by code or English name",
+            code="unsupported_language",
+            param="language",
+        )
+    return code
+
+
+def _require_able(model: BackendInfo, decode: DecodeOptions) -> None:
+    languages = model.languages
+    if decode.language is not None and languages is not None and decode.language not in languages:
+        known = f"only {LANGUAGES['en']}" if languages == {"en"} else f"no {LANGUAGES[decode.language]}"
+        raise ClientError(f"language: this model knows {known}", code="unsupported_language", param="language")
+    if decode.task == "translate" and not model.translates:
+        raise ClientError("task: this model does not translate", code="unsupported", param="task")
 
 
 def _audio_ms(samples: int) -> int:

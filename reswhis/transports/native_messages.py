@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from reswhis.audio.pcm import HIGHEST_RATE, LOWEST_RATE, SAMPLE_BYTES
 from reswhis.core.commit import POLICIES
 from reswhis.core.errors import ClientError
+from reswhis.core.types import ENCODER_CONTEXTS, MAX_BEAM_SIZE
 
 
 def _whole(value: object) -> object:
@@ -27,6 +28,7 @@ _WHOLE = BeforeValidator(_whole)
 Prompt = Annotated[str, Field(max_length=1000)]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 EndpointMs = Annotated[int, Field(ge=50, le=10_000), _WHOLE]
+BeamSize = Annotated[int, Field(ge=1, le=MAX_BEAM_SIZE), _WHOLE]
 Id = Annotated[str, Field(max_length=200)] | Annotated[int, _WHOLE] | None
 
 
@@ -59,6 +61,13 @@ class _Changeable(_Strict):
         None
     )
     hotwords: Annotated[Prompt | None, Field(description="Words to be expected.")] = None
+    beam_size: Annotated[
+        BeamSize | None, Field(description="Alternatives that are followed: as many as the server's own, or fewer.")
+    ] = None
+    encoder_context: Annotated[
+        Literal[ENCODER_CONTEXTS] | None,  # type: ignore[valid-type]
+        Field(description="`dynamic`: encode no more than the audio, which is quicker and may cost words."),
+    ] = None
     vad: Annotated[
         bool | None, Field(description="False: silence does not end an utterance, only the client does.")
     ] = None
@@ -77,7 +86,7 @@ class Start(_Changeable):
     type: Literal["start"]
     version: Annotated[int, Field(ge=1, le=1, description="Of the protocol."), _WHOLE] = 1
     audio: Annotated[AudioFields, Field(description="What the binary frames will be.")] = AudioFields()
-    model: Annotated[str, Field(description="The server's model; another is refused. Empty: whichever it has.")] = ""
+    model: Annotated[str, Field(description="One of those that `/info` names. Empty: the server's own.")] = ""
     policy: Annotated[
         Literal[tuple(POLICIES)] | None,  # type: ignore[valid-type]
         Field(description="When a word is final."),

@@ -17,7 +17,7 @@ from reswhis.audio.pcm import HIGHEST_RATE, LOWEST_RATE, SAMPLE_BYTES
 from reswhis.core.commit import POLICIES
 from reswhis.core.events import Reason
 from reswhis.core.guard import Doubt
-from reswhis.core.types import TASKS
+from reswhis.core.types import ENCODER_CONTEXTS, TASKS
 
 ERRORS: Mapping[str, str] = MappingProxyType(
     {
@@ -26,8 +26,10 @@ ERRORS: Mapping[str, str] = MappingProxyType(
         "invalid_request": "a field is unknown, missing or has a value that is not allowed",
         "unsupported_audio": "an encoding, a sample rate or a number of channels that the server does not take",
         "unsupported_language": "not a language, or none that this model knows",
-        "unsupported": "a task that this model cannot do",
-        "unknown_model": "the server has another model",
+        "unsupported": "a task that this model cannot do, or a decoding that costs more than the server's own",
+        "unknown_model": "a model that the server does not have, nor loads for its clients",
+        "model_unavailable": "the model that was asked for cannot be had; the server's own can",
+        "overloaded": "there is no room for that model now, or it takes long to load: try again after `retry_after_s`",
         "already_started": "a second `start`",
         "start_after_audio": "a `start` after the first audio",
         "already_finished": "a message after `finish`",
@@ -102,6 +104,11 @@ class InForce(TypedDict):
     task: Annotated[Literal[TASKS], Field(description="`translate`: into English.")]  # type: ignore[valid-type]
     prompt: Annotated[str, Field(description="Text that the recogniser takes for what was said before.")]
     hotwords: Annotated[str, Field(description="Words to be expected.")]
+    beam_size: Annotated[Number, Field(description="Alternatives that are followed.")]
+    encoder_context: Annotated[
+        Literal[ENCODER_CONTEXTS],  # type: ignore[valid-type]
+        Field(description="What is encoded: 30 s, or no more than the audio."),
+    ]
     vad: Annotated[bool, Field(description="Whether silence ends an utterance.")]
     vad_threshold: Annotated[Probability, Field(description="Probability of speech from which audio is speech.")]
     endpoint_ms: Annotated[Ms, Field(description="Milliseconds of silence that end an utterance.")]
@@ -258,6 +265,7 @@ class Error(Numbering):
     lost: NotRequired[
         Annotated[bool, Field(description="Whether the words of that stretch are lost; if not, it is tried again.")]
     ]
+    retry_after_s: NotRequired[Annotated[int, Field(ge=1, description="When to try again, in seconds.")]]
 
 
 class Finished(Numbering):

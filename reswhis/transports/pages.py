@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 import reswhis
 from reswhis import __version__
 from reswhis.core.types import SAMPLE_RATE
+from reswhis.engine.model_pool import Residence
 from reswhis.observability.health import State
 from reswhis.server.service import Service
 
@@ -40,6 +41,11 @@ class Configured(BaseModel):
     key_required: bool = Field(description="whether a session wants an API key")
 
 
+class Model(BaseModel):
+    name: str
+    state: str = Field(description="loaded, loading or not loaded: it is when a session asks for it")
+
+
 class Info(Configured):
     """The first seven are those of reswhis 0.1, with the values in force."""
 
@@ -47,6 +53,7 @@ class Info(Configured):
     version: str = __version__
     state: str = Field(description="loading, ready, failed or draining")
     fallback_reason: str | None = Field(description="why the server has no Whisper model although none was refused")
+    models: list[Model] = Field(description="those that a session may ask for, the server's own first")
     sessions: int
     max_sessions: int
     endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/", "/info", "/health/live", "/health/ready", "/metrics"]
@@ -60,6 +67,7 @@ class Readiness(BaseModel):
     status: str = Field(description="loading, ready, failed or draining")
     message: str
     progress: float | None = Field(description="0 to 1 where it is known")
+    models: list[str] = Field(description="those that are loaded")
 
 
 def router(service: Service, configured: Configured, access: Access) -> APIRouter:
@@ -85,6 +93,7 @@ def router(service: Service, configured: Configured, access: Access) -> APIRoute
             **fields,
             state=service.health.state.value,
             fallback_reason=service.fallback_reason,
+            models=[Model(name=name, state=residence.value) for name, residence in service.residences.items()],
             sessions=service.sessions,
             max_sessions=service.limits.max_sessions,
         )
@@ -99,7 +108,8 @@ def router(service: Service, configured: Configured, access: Access) -> APIRoute
     async def ready(response: Response) -> Readiness:
         health = service.health
         response.status_code = 200 if health.state is State.READY else 503
-        return Readiness(status=health.state.value, message=health.message, progress=health.progress)
+        loaded = [name for name, residence in service.residences.items() if residence is Residence.LOADED]
+        return Readiness(status=health.state.value, message=health.message, progress=health.progress, models=loaded)
 
     @pages.get("/metrics", response_class=PlainTextResponse, responses={401: {"description": "without an API key"}})
     @pages.head("/metrics", include_in_schema=False)

@@ -16,14 +16,15 @@ from functools import partial
 
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from reswhis.core.errors import ClientError
+from reswhis.core.errors import ClientError, ConfigurationError, Overloaded
 from reswhis.core.events import Closed, Reason
 from reswhis.server.host import Host
 from reswhis.server.journal import Entry
 from reswhis.server.limits import Limits
 from reswhis.server.sessions import Place
 
-from .codec import Audio, Close, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open
+from .codec import Audio, Close, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open, UseModel
+from .incoming import Incoming
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Connection:
 
     def __init__(self, socket: WebSocket, codec: Codec, place: Place, limits: Limits) -> None:
         self._socket = socket
+        self._incoming = Incoming(socket)
         self._codec = codec
         self._place = place
         self._limits = limits
@@ -93,11 +95,11 @@ class Connection:
     async def _next_message(self) -> Message | None:
         """None: the client was silent for so long that something had to be done instead."""
         if self._finished or self._failure is not None:
-            return await self._receive()
+            return await self._incoming.next()
         limits = self._limits
         try:
             async with asyncio.timeout(limits.idle_flush_s if self._unflushed else limits.idle_timeout_s):
-                return await self._receive()
+                return await self._incoming.next()
         except TimeoutError:
             if self._unflushed:
                 self._unflushed = False
@@ -106,23 +108,18 @@ class Connection:
                 await self._fail("idle_timeout", f"nothing was sent for {limits.idle_timeout_s:g} s")
             return None
 
-    async def _receive(self) -> Message:
-        message = await self._socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005))
-        data: bytes | None = message.get("bytes")
-        text: str = message.get("text") or ""
-        return text if data is None else data
-
     async def _obey_all(self, commands: Callable[[], Sequence[Command]]) -> None:
         try:
             for command in commands():
-                await self._obey(command)
+                if self._failure is None:  # it may come from elsewhere while one is obeyed
+                    await self._obey(command)
         except ClientError as exc:
             await self._fail(exc.code, str(exc), exc.param)
 
     async def _obey(self, command: Command) -> None:
         match command:
+            case UseModel():
+                await self._use_model(command)
             case Open(audio, config, options):
                 self._place.start(audio, config, options)
                 self._opened.set()
@@ -141,6 +138,19 @@ class Connection:
                 await self._room.acquire()
                 self._notices.append(notice)
                 self._noticed.set()
+
+    async def _use_model(self, wanted: UseModel) -> None:
+        """What the client sends while the model is loaded is taken in, as much as may wait to be decoded."""
+        room = round(self._limits.max_backlog_s * wanted.audio.sample_rate) * wanted.audio.frame_bytes
+        try:
+            model = await self._incoming.while_waiting(self._place.use(wanted.name), room)
+        except Overloaded as exc:
+            raise ClientError(str(exc), code="overloaded") from exc
+        except ConfigurationError as exc:
+            raise ClientError(str(exc), code="model_unavailable", param="model") from exc
+        for command in wanted.then(model):
+            if self._failure is None:
+                await self._obey(command)
 
     @property
     def _host(self) -> Host:

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from ctranslate2.models import Whisper
 
+from reswhis.backends.decoding import Decoding
 from reswhis.backends.faster_whisper import FasterWhisper
-from reswhis.backends.temperature_fallback import TEMPERATURES, Attempt, best
+from reswhis.backends.temperature_fallback import TEMPERATURES, Attempt, best, likeliest
 from reswhis.backends.whisper_tokens import WhisperTokens
 from reswhis.core.types import DecodeOptions, Window, samples
 
 from nonspeech import make
 
 ENGLISH = DecodeOptions(language="en", encoder_context="dynamic")
+PLAIN = Decoding()
 MOST_TOKENS = 224  # of Whisper's own decoding
 
 
@@ -60,6 +62,15 @@ def test_of_bad_ones_the_likeliest_is_taken_that_is_no_loop():
     assert samples.temperatures == list(TEMPERATURES)
 
 
+def test_no_sample_is_made_if_there_are_no_other_temperatures():
+    samples = Samples(GOOD)
+    assert best(LOOP, samples, 60, ()) is LOOP and samples.temperatures == []
+
+
+def test_of_several_drawn_at_once_a_loop_comes_last():
+    assert likeliest([LOOP, GUESSED]) is GUESSED and likeliest([GUESSED, GOOD]) is GOOD
+
+
 def test_the_samples_together_may_cost_what_one_decoding_may():
     samples = Samples(LOOP)
     best(LOOP, samples, 90)
@@ -78,12 +89,14 @@ class Recorder:
         self.endless = endless
         self.generated = []
         self.temperatures = []
+        self.settings = {}
 
     def generate(self, *args, **settings):
         if self.endless:
             settings["suppress_tokens"] = [*settings["suppress_tokens"], self.end]
         (result,) = self.model.generate(*args, **settings)
-        self.generated.append(len(result.sequences_ids[0]))
+        self.generated.append(max(map(len, result.sequences_ids)))
+        self.settings = settings
         self.temperatures.append(settings["sampling_temperature"] if settings["sampling_topk"] == 0 else 0.0)
         return [result]
 
@@ -96,9 +109,9 @@ def recorder(micro):
     tokens = WhisperTokens(micro, multilingual=True)
     model = Whisper(str(micro), compute_type="int8", intra_threads=2)
 
-    def recorder(**options):
+    def recorder(decoding=PLAIN, **options):
         recorder = Recorder(model, tokens.end, **options)
-        return recorder, FasterWhisper(recorder, tokens)
+        return recorder, FasterWhisper(recorder, tokens, decoding)
 
     return recorder
 
@@ -145,3 +158,58 @@ def test_the_samples_of_a_loop_double_its_cost_and_no_more(recorder):
     decode(backend, np.resize(RINGING, samples(2)), is_final=True)
     assert len(model.generated) <= 2 or sum(model.generated[1:-1]) < 90
     assert max(model.generated) <= 90
+
+
+@pytest.mark.parametrize(
+    ("temperatures", "done"), [((0.0,), [0.0]), ((0.0, 0.9), [0.0, 0.9]), ((0.3,), [0.3]), ((0.3, 0.7), [0.3, 0.7])]
+)
+def test_the_temperatures_are_those_that_are_set_and_0_alone_switches_the_fallback_off(recorder, temperatures, done):
+    model, backend = recorder(Decoding(temperatures))
+    decode(backend, RINGING, is_final=True)
+    assert model.temperatures == done[: len(model.temperatures)]
+    assert len(model.temperatures) >= (min(2, len(done)) if done[0] == 0 else 1)  # what is drawn may be good at once
+    model.temperatures.clear()
+    decode(backend, RINGING, is_final=False)
+    assert model.temperatures == [0.0]  # what is random changes from one partial to the next
+
+
+def test_of_several_texts_that_are_drawn_the_likeliest_is_taken(recorder, recordings):
+    audio = recordings[0].audio
+
+    def likelihood(best_of):
+        _, backend = recorder(Decoding((1.0,), best_of=best_of))
+        heard = [decode(backend, audio, is_final=True).segments[0] for _ in range(3)]
+        return np.mean([segment.average_log_probability for segment in heard])
+
+    assert likelihood(10) > likelihood(1) + 0.2
+
+
+def test_how_a_search_goes_reaches_the_model_and_likelihoods_stay_comparable(recorder, recordings):
+    audio = recordings[0].audio
+    options = DecodeOptions(language="en", encoder_context="dynamic", beam_size=4)
+    figures = []
+    for decoding in (Decoding(), Decoding(patience=2, length_penalty=0.5)):
+        model, backend = recorder(decoding)
+        heard = backend.decode(Window(0, 0, audio, options, is_final=True))
+        assert model.settings["beam_size"] == 4
+        assert (model.settings["patience"], model.settings["length_penalty"]) == (
+            decoding.patience,
+            decoding.length_penalty,
+        )
+        figures.append(heard.segments[0].average_log_probability)
+    assert figures[0] == pytest.approx(figures[1], abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"temperatures": ()}, "one at least"),
+        ({"temperatures": (0, 1.1)}, "0 to 1"),
+        ({"best_of": 0}, "1 to 10"),
+        ({"patience": 0.5}, "1 to 10"),
+        ({"length_penalty": -1}, "0 to 2"),
+    ],
+)
+def test_a_decoding_that_cannot_be_is_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        Decoding(**wrong)

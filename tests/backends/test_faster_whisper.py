@@ -9,6 +9,7 @@ import pytest
 from ctranslate2.models import Whisper
 from whisper_normalizer.english import EnglishTextNormalizer
 
+from reswhis.backends.decoding import Decoding
 from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper, low_noise
 from reswhis.backends.whisper_tokens import WhisperTokens
 from reswhis.core.errors import BackendError, ConfigurationError
@@ -40,8 +41,11 @@ class Recorder:
         return getattr(self.model, name)
 
 
-def make(model):
-    return MakeFasterWhisper(model, "cpu", 0, "int8", 2)(0)
+PLAIN = Decoding()
+
+
+def make(model, decoding=PLAIN):
+    return MakeFasterWhisper(model, "cpu", (0,), "int8", 2, decoding)(0)
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +70,11 @@ def tokens(micro):
 @pytest.fixture
 def recorder(micro, tokens):
     recorder = Recorder(Whisper(str(micro), compute_type="int8", intra_threads=2))
-    return recorder, FasterWhisper(recorder, tokens)
+    return recorder, FasterWhisper(recorder, tokens, PLAIN)
 
 
-def decode(backend, audio, options=ENGLISH, prompt=""):
-    return backend.decode(Window(0, 0, audio, options, prompt))
+def decode(backend, audio, options=ENGLISH, prompt="", *, is_final=False):
+    return backend.decode(Window(0, 0, audio, options, prompt, is_final=is_final))
 
 
 def errors(texts, references):
@@ -173,7 +177,7 @@ def test_repeated_text_has_a_high_compression_ratio(backend, recordings):
 def test_prompt_hotwords_and_beam_reach_the_model(backend, recordings):
     audio = recordings[0].audio
     likelihoods = {
-        decode(backend, audio, options, prompt).segments[0].average_log_probability
+        decode(backend, audio, options, prompt, is_final=True).segments[0].average_log_probability
         for options, prompt in (
             (ENGLISH, ""),
             (ENGLISH, "It was the March Hare who spoke."),
@@ -208,7 +212,7 @@ def test_what_the_library_refuses_is_an_error_in_place(tokens):
         def encode(self, features):
             raise RuntimeError("CUDA out of memory")
 
-    backend = FasterWhisper(Broken(), tokens)
+    backend = FasterWhisper(Broken(), tokens, PLAIN)
     (error,) = backend.transcribe([Window(0, 0, low_noise(1), ENGLISH)])
     assert isinstance(error, BackendError) and "memory" in str(error)
 
@@ -234,3 +238,30 @@ def test_a_model_without_whispers_own_tokens_is_one_sentence(micro, tmp_path):
 
 def test_the_cost_of_a_window_can_be_measured(backend):
     assert 0 < backend.seconds_per_window(tokens=10) < 5
+
+
+# What is set for the whole server.
+
+
+def test_tokens_that_are_suppressed_are_not_written_and_the_models_own_stay_so(micro, recorder, tokens, recordings):
+    audio = recordings[9].audio
+    assert " The " in f" {join(decode(recorder[1], audio).words)}"
+    assert recorder[0].settings["generate"]["suppress_tokens"] == [-1, tokens.start, tokens.previous]
+    (the,) = tokens.encode("The")
+    backend = FasterWhisper(recorder[0], tokens, Decoding(suppress_tokens=(-1, the)))
+    assert " The " not in f" {join(decode(backend, audio).words)}"
+    assert recorder[0].settings["generate"]["suppress_tokens"] == [-1, the, tokens.start, tokens.previous]
+
+
+@pytest.mark.parametrize("token", [50257, 51865])
+def test_a_token_that_a_model_has_not_or_cannot_do_without_is_refused(micro, token):
+    with pytest.raises(ConfigurationError, match=f"suppress_tokens may not name {token}"):
+        make(micro, Decoding(suppress_tokens=(-1, token)))
+
+
+def test_each_worker_has_the_next_device(micro):
+    make = MakeFasterWhisper(micro, "cpu", (0, 7), "int8", 1)
+    for worker in (1, 3):
+        with pytest.raises(ConfigurationError, match=r"device index: 7\.$"):
+            make(worker)
+    make(2).close()

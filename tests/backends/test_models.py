@@ -4,9 +4,12 @@ import shutil
 import pytest
 
 from reswhis.backends import models
+from reswhis.backends.base import BackendConfig
 from reswhis.backends.model_formats import CTRANSLATE2
 from reswhis.backends.models import HubModel, LocalModel, english_only, translates
+from reswhis.backends.selection import check, choose
 from reswhis.core.errors import ConfigurationError
+from reswhis.core.languages import LANGUAGES
 
 SIZES = CTRANSLATE2.sizes
 
@@ -86,3 +89,60 @@ def test_a_damaged_vocabulary_is_one_sentence(half, content):
 def test_english_only_models_and_the_turbo_do_not_translate(micro):
     assert translates(find("large-v3")) and translates(local(micro))
     assert not any(translates(find(name)) for name in ("base.en", "turbo", "large-v3-turbo", find("turbo").repo))
+
+
+def test_cantonese_is_known_to_large_v3_and_what_was_made_from_it(micro, micro_v3, micro_en):
+    for model in (find("large-v3"), find("turbo"), find(SIZES["large-v3"]), local(micro_v3)):
+        assert models.languages(model) == set(LANGUAGES)
+    for model in (find("tiny"), find("large-v2"), local(micro)):
+        assert models.languages(model) == set(LANGUAGES) - {"yue"}
+    for model in (find("base.en"), find("distil-large-v3"), local(micro_en)):
+        assert models.languages(model) == {"en"}
+
+
+def test_of_others_models_only_what_their_names_say_is_known_before_they_are_here(micro, tmp_path):
+    assert models.languages(find("someone/whisper")) == set(LANGUAGES) and translates(find("someone/whisper"))
+    assert not translates(find("someone/whisper-large-v3-turbo-ct2"))
+    shutil.copytree(micro, tmp_path / "whisper-turbo")
+    assert not translates(find(str(tmp_path / "whisper-turbo")))
+
+
+@pytest.mark.parametrize(
+    ("model", "config", "said"),
+    [
+        ("micro_en", {"language": "de"}, "knows English only, not German; choose another."),
+        ("micro_en", {"task": "translate"}, "does not translate; choose another, such as large-v3."),
+        ("micro", {"language": "Cantonese"}, "does not know Cantonese; choose another, such as large-v3."),
+        ("large-v2", {"language": "yue"}, "does not know Cantonese; choose another, such as large-v3."),
+        ("distil-large-v3", {"language": "fr"}, "knows English only, not French; choose another."),
+        ("distil-large-v3", {"task": "translate"}, "does not translate"),
+        ("large-v3-turbo", {"task": "translate"}, "does not translate"),
+    ],
+)
+def test_what_is_beyond_a_model_is_refused_at_start(request, model, config, said):
+    name = model if model in SIZES else str(request.getfixturevalue(model))
+    with pytest.raises(ConfigurationError) as error:
+        check(BackendConfig(backend="faster-whisper", model=name, device="cpu", **config))
+    assert said in str(error.value)
+
+
+def test_what_a_chosen_model_knows_is_told(micro, micro_v3, micro_en):
+    def info(model):
+        config = BackendConfig(backend="faster-whisper", model=str(model), device="cpu")
+        return choose(config, lambda message, progress: None).info
+
+    assert [info(model).languages for model in (micro_en, micro_v3)] == [{"en"}, None]
+    assert "yue" not in info(micro).languages and "de" in info(micro).languages
+    assert [info(model).translates for model in (micro, micro_en)] == [True, False]
+
+
+def test_a_gpu_that_cannot_be_is_refused_and_cores_are_shared_by_workers(micro):
+    def config(**options):
+        return BackendConfig(backend="faster-whisper", model=str(micro), device="cpu", **options)
+
+    with pytest.raises(ConfigurationError, match="There is no GPU 1 to use"):
+        check(config(device_indices=(0, 1)))
+    made = [
+        choose(config(**each), lambda message, progress: None).make for each in ({"workers": 64}, {"cpu_threads": 3})
+    ]
+    assert [make.threads for make in made] == [1, 3]

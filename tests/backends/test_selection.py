@@ -105,7 +105,7 @@ def test_only_auto_falls_back(choices):
 
 def test_what_is_in_the_cache_needs_no_network(choices, black_hole, micro, tmp_path):
     put_in_cache(tmp_path, "Systran/faster-whisper-base", micro)
-    auto, named = choices(black_hole, {}, {"model": "base"})
+    auto, named = choices(black_hole, {}, {"model": "base", "workers": 1})
     assert (auto["backend"], auto["model"], auto["fallback_reason"]) == ("faster-whisper", "base", None)
     assert ["timing the model base", None] in auto["told"]
     assert named["model"] == "base" and named["took_s"] < 4.5  # less than the hub is given
@@ -140,7 +140,7 @@ def test_a_model_is_downloaded_once_and_its_progress_is_told(choices, micro):
     size = sum(file.stat().st_size for file in micro.iterdir()) / 1e6
     told = [progress for message, progress in first["told"] if message == f"downloading the model tiny ({size:.0f} MB)"]
     assert told[0] == 0 and told[-1] == 1 and told == sorted(set(told)) and len(told) > 3
-    assert second["told"] == []
+    assert not any("download" in message for message, _ in second["told"])
     assert any(path.endswith("/model.bin") for path in asked)
 
 

@@ -1,5 +1,7 @@
 import pytest
 
+from reswhis.backends.model_formats import CTRANSLATE2
+from reswhis.backends.models import LocalModel, languages
 from reswhis.backends.whisper_tokens import WhisperTokens
 from reswhis.core.errors import BackendError
 
@@ -21,6 +23,13 @@ def test_special_tokens_are_the_models_own(micro, micro_v3):
     assert new.task("yue", "translate") == [50258, 50358, 50359]
     with pytest.raises(BackendError, match="yue"):
         old.task("yue", "transcribe")
+
+
+def test_every_language_that_a_model_knows_has_a_token_of_its_own(micro, micro_v3):
+    for model in (micro, micro_v3):
+        tokens = WhisperTokens(model, multilingual=True)
+        known = languages(LocalModel("a model", model, CTRANSLATE2))
+        assert len({tokens.task(language, "transcribe")[1] for language in known}) == len(known) >= 99
 
 
 def test_an_english_only_model_has_one_task(micro):

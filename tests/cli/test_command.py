@@ -44,12 +44,21 @@ def test_help_lists_commands_and_flags_and_imports_nothing_heavy():
     )
     code, out, err = run("-c", script)
     assert code == 0
-    assert all(f"  {command} " in out for command in ("serve", "listen", "transcribe", "simulate", "completion"))
+    assert all(
+        f"  {command} " in out
+        for command in ("serve", "listen", "transcribe", "simulate", "models", "doctor", "completion")
+    )
     assert "--port N" in out
     assert not HEAVY & set(err.split())
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["listen"], ["transcribe"], ["simulate"], ["completion"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *([], ["serve"], ["listen"], ["transcribe"], ["simulate"], ["doctor"], ["completion"], ["models"]),
+        *(["models", action] for action in ("list", "pull", "rm", "info")),
+    ],
+)
 def test_the_help_of_each_command_fits_a_screen_and_says_the_exit_codes(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit):
@@ -62,7 +71,7 @@ def test_the_help_of_each_command_fits_a_screen_and_says_the_exit_codes(command,
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash_completes_commands_flags_and_values():
-    lines = ["reswhis transc", "reswhis simulate --policy al"]
+    lines = ["reswhis transc", "reswhis simulate --policy al", "reswhis models pull large-v3-"]
     script = 'eval "$(reswhis completion bash)"\n'
     for line in lines:
         script += f"COMP_LINE='{line}' COMP_POINT={len(line)}; _python_argcomplete reswhis; echo ${{COMPREPLY[@]}}\n"
@@ -70,7 +79,7 @@ def test_bash_completes_commands_flags_and_values():
     done = subprocess.run(
         ["bash", "-c", script], check=False, text=True, capture_output=True, env={**os.environ, "PATH": path}
     )
-    assert done.stdout.splitlines() == ["transcribe", "alignatt"], done.stderr
+    assert done.stdout.splitlines() == ["transcribe", "alignatt", "large-v3-turbo"], done.stderr
 
 
 def test_the_module_runs_like_the_command_and_says_its_version():
@@ -94,10 +103,6 @@ def test_the_module_runs_like_the_command_and_says_its_version():
         (
             ["listen", "--host", "192.0.2.1:8000", "--simulate", "x"],
             "reswhis: --host must be a name or an address, not '192.0.2.1:8000'; the port goes to --port.\n",
-        ),
-        (
-            ["--backend", "openai-whisper"],
-            "reswhis: This version of reswhis cannot use the backend 'openai-whisper' yet; take another.\n",
         ),
         (["listen", "--prot", "1"], "reswhis: unknown flag --prot; did you mean --port?\n"),
     ],

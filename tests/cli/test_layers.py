@@ -8,10 +8,10 @@ import pytest
 from reswhis.backends.base import BackendConfig
 from reswhis.core.commit import POLICIES
 from reswhis.core.online import SessionConfig, StreamOptions
-from reswhis.server.limits import Limits
+from reswhis.server.limits import FurtherModels, Limits
 from reswhis.settings import Group, Settings
 from reswhis.settings.catalogue import Kind, catalogue
-from reswhis.settings.layers import backend_config, limits, session_config, stream_options
+from reswhis.settings.layers import backend_config, further_models, limits, session_config, stream_options
 
 
 def test_the_defaults_of_the_settings_are_those_of_the_layers():
@@ -20,6 +20,7 @@ def test_the_defaults_of_the_settings_are_those_of_the_layers():
     assert session_config(settings) == SessionConfig()
     assert stream_options(settings) == StreamOptions()
     assert backend_config(settings) == BackendConfig()
+    assert further_models(settings) == FurtherModels()
 
 
 EXTREMES = [

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from docs.snippets import ROOT, Running, environment, snippets
 
-from reswhis.cli import completion, listen, main, simulate, transcribe
+from reswhis.cli import completion, doctor, listen, main, models, simulate, transcribe
 from reswhis.cli.arguments import serve_parser, settings_from
 from reswhis.cli.parser import Parser
 
@@ -183,6 +183,8 @@ def test_a_line_does_what_the_page_says(line, servers, place, words, capsys, mon
             argv = [*(word.replace(ELSEWHERE, "127.0.0.1") for word in argv), "--port", port, *sooner(line)]
         case [("transcribe" | "simulate"), *_]:
             argv = without_model(argv)
+        case ["doctor", *_] if line.exit_code == 0:
+            argv = [*without_model(argv), "--port", "0"]  # whatever this machine is short of
     try:
         code = main(argv)
     except SystemExit as end:
@@ -217,6 +219,8 @@ def assert_done(line, out, words, place):
             heard = re.findall(r"w\d+", out)
             assert heard[0] == words[0]
             assert heard[-1] == words[-2 if "--start-at" in argv else -1]
+        case ["models", *_]:
+            assert "tiny" in out
         case _:
             assert "reswhis" in out
 
@@ -271,7 +275,14 @@ def test_the_command_lines_of_other_pages_have_only_flags_that_exist(page):
 
 def refuse_what_does_not_exist(argv):
     """Read the line and do nothing. Raises ConfigurationError."""
-    modules = {"listen": listen, "transcribe": transcribe, "simulate": simulate, "completion": completion}
+    modules = {
+        "listen": listen,
+        "transcribe": transcribe,
+        "simulate": simulate,
+        "models": models,
+        "doctor": doctor,
+        "completion": completion,
+    }
     if argv and argv[0] in modules:
         name, *argv = argv
         parser = Parser(f"reswhis {name}")

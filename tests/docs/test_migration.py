@@ -137,9 +137,10 @@ def takes_variable(name, value):
 def has_backend(name):
     """Apart from whether its packages are installed."""
     try:
-        return registry.row(name).module is not None
+        registry.row(name)
     except ConfigurationError:
         return False
+    return True
 
 
 def takes_command(line):

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from reswhis.cli import COMMANDS, completion, listen, simulate, transcribe
+from reswhis.cli import COMMANDS, completion, doctor, listen, models, simulate, transcribe
 from reswhis.cli.arguments import serve_parser
 from reswhis.cli.parser import Parser
 from reswhis.core.errors import ConfigurationError
@@ -43,7 +43,8 @@ MIGRATION = "migration.md"
 
 def parsers():
     found = {"reswhis": serve_parser(), "reswhis serve": serve_parser()}
-    for name, command in {"listen": listen, "transcribe": transcribe, "simulate": simulate}.items():
+    shown = {"listen": listen, "transcribe": transcribe, "simulate": simulate, "models": models, "doctor": doctor}
+    for name, command in shown.items():
         found[f"reswhis {name}"] = parser = Parser(f"reswhis {name}")
         command.add_arguments(parser)
     found["reswhis completion"] = parser = Parser("reswhis completion")
@@ -53,7 +54,7 @@ def parsers():
 
 
 PARSERS = parsers()
-FLAGS = {flag for parser in PARSERS.values() for flag in parser._option_string_actions}
+FLAGS = {flag for parser in PARSERS.values() for flag in parser.flags}
 
 
 def text_of(page):

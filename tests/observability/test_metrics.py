@@ -38,6 +38,7 @@ NOW = Snapshot(
     clients_max=6,
     backlog_s=7.5,
     model=BackendInfo("fake", 'a "quoted"\nname', "cpu", "none"),
+    models={"base": True, "tiny": False},
 )
 
 
@@ -201,6 +202,7 @@ def test_the_page_has_what_is_so_now_and_forgets_what_was():
     assert [value(metrics, "reswhis_state", state=state.value) for state in State] == [0, 1, 0, 0]
     model = {"backend": "fake", "model": 'a "quoted"\nname', "device": "cpu", "compute_type": "none"}
     assert value(metrics, "reswhis_model_info", **model) == 1
+    assert [value(metrics, "reswhis_model_loaded", model=name) for name in NOW.models] == [1, 0]
 
 
 def test_both_formats_have_the_same_numbers_and_say_which_they_are():

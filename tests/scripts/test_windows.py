@@ -171,7 +171,7 @@ def test_an_nvidia_gpu_brings_its_libraries_unless_the_processor_is_chosen(windo
     windows.run(run_bat, RESWHIS_DEVICE="cpu")
     with_gpu, without = windows.calls(run_bat, "uv")
     assert "--extra cuda" in with_gpu
-    assert "more than 1 GB" in text
+    assert "more than 600 MB" in text
     assert "--extra cuda" not in without
 
 
@@ -339,6 +339,14 @@ def test_libraries_of_a_cuda_installation_are_copied_without_a_question(windows,
     assert copied["cublasLt64_12.dll"] == "cublasLt64_12.dll of CUDA 12.8"
     assert {copied[name] for name in CUDNN} == {f"{name} of cuDNN for 12.9" for name in CUDNN}
     assert "cublas64_13.dll" not in copied
+
+
+def test_where_there_is_no_cudnn_none_is_missed(windows, copier):
+    fill(site_packages(copier) / "nvidia" / "cublas" / "bin", *CUBLAS, content="a wheel")
+    before = in_engine(copier)
+    ended = windows.run(copier, "/y")
+    assert ended.code == 0
+    assert in_engine(copier) == before | {name: f"{name} of a wheel" for name in CUBLAS}
 
 
 def test_libraries_found_nowhere_are_one_command_away(windows, copier):
