@@ -86,7 +86,7 @@ class Meter:
 
 
 def encoder_frames(window: Window) -> int:
-    from reswhis.backends.faster_whisper import DYNAMIC_MARGIN_FRAMES
+    from reswhis.backends.whisper_window import DYNAMIC_MARGIN_FRAMES
 
     if window.options.encoder_context == "full":
         return FULL_FRAMES

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reswhis.core.types import require_range
+from reswhis.core.types import Window, require_range
 
 from .temperature_fallback import TEMPERATURES
 
@@ -25,6 +25,15 @@ class Decoding:
     patience: float = 1.0
     length_penalty: float = 1.0
     suppress_tokens: tuple[int, ...] = (MODELS_OWN,)
+
+    def temperatures_for(self, window: Window) -> tuple[float, ...]:
+        """Those at which a window is decoded, one after the other: what its session asks for, then hotter ones."""
+        if not window.is_final:
+            return (0.0,)
+        first = window.options.temperature
+        if first == 0:
+            return self.temperatures
+        return (first, *(temperature for temperature in self.temperatures if temperature > first))
 
     def __post_init__(self) -> None:
         if not self.temperatures:

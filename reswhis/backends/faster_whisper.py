@@ -22,39 +22,36 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from reswhis.core.errors import BackendError
-from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Segment, Window, Word, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, Window, Word, seconds
 
 from .alignment_heads import corrected
 from .decoding import Decoding
 from .encoded import Encoded
-from .log_mel import FRAMES_PER_S, FULL_FRAMES, Features, LogMel, content_frames
+from .log_mel import FULL_FRAMES, Features, LogMel, content_frames
 from .temperature_fallback import Attempt, best, likeliest
 from .unloadable import cannot_be_loaded
 from .whisper_tokens import Piece, WhisperTokens
-from .word_times import Loudness, aligned, spread
+from .whisper_window import (
+    CONTEXT_TOKENS,
+    MOST_TOKENS,
+    context_frames,
+    guessed_words,
+    hypothesis,
+    low_noise,
+    prompt,
+    short_context,
+    timed_words,
+    token_budget,
+    too_long,
+)
+from .word_times import Loudness, aligned
 
 if TYPE_CHECKING:
     from ctranslate2 import StorageView
     from ctranslate2.models import Whisper, WhisperGenerationResult
 
 logger = logging.getLogger(__name__)
-
-MAX_WINDOW_S = FULL_FRAMES / FRAMES_PER_S
-
-DYNAMIC_MARGIN_FRAMES = 100
-"""Silence that a shortened context keeps after the audio. With a fifth of it, words are repeated at the end."""
-
-SHORT_CONTEXT_STEP = 250
-"""Frames. Windows of one context can share a call: they meet more often, and the encoder is the smaller cost."""
-
-_CONTEXT_TOKENS = 448
-_PROMPT_TOKENS = _CONTEXT_TOKENS // 2 - 1
-_TOKENS_AT_LEAST = 30
-_TOKENS_PER_S = 30
-"""More than any language needs (Burmese and Amharic take several tokens a letter), less than a loop would take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +204,12 @@ class FasterWhisper:
         return time.perf_counter() - began
 
     def _refused(self, window: Window) -> BackendError | None:
-        duration_s = seconds(len(window.audio))
-        if duration_s > MAX_WINDOW_S:
-            return BackendError(f"a window of {duration_s:.3f} s: Whisper takes {MAX_WINDOW_S:.0f} s at most")
+        if (error := too_long(window)) is not None:
+            return error
         try:
             self._tokens.task(window.options.language or "en", window.options.task)
-        except BackendError as error:
-            return error
+        except BackendError as refusal:
+            return refusal
         return None
 
     def _attempt(self, windows: Sequence[Window]) -> Sequence[Hypothesis | BackendError]:
@@ -236,10 +232,7 @@ class FasterWhisper:
         return [_hypothesis(item, aligned_words.get(i)) for i, item in enumerate(items)]
 
     def _frames(self, window: Window) -> int:
-        """Of the context that the window is encoded with."""
-        context = window.options.encoder_context
-        is_short = context == "dynamic" or (context == "auto" and self._knows_short_context)
-        return short_context(window.audio) if is_short else FULL_FRAMES
+        return context_frames(window, knows_short_context=self._knows_short_context)
 
     def _languages(self, encoded: Encoded, windows: Sequence[Window]) -> list[tuple[str, float]]:
         """Each window's, and how certain that is."""
@@ -258,11 +251,8 @@ class FasterWhisper:
         return languages
 
     def _prompt(self, window: Window) -> list[int]:
-        """Hotwords and what was said before, the latest of it if it is too long."""
-        hotwords = self._tokens.encode(window.options.hotwords)[: _PROMPT_TOKENS // 2]
-        before = self._tokens.encode(window.prompt)
-        before = before[max(0, len(before) - _PROMPT_TOKENS + len(hotwords)) :]
-        return [self._tokens.previous, *hotwords, *before] if hotwords or before else []
+        tokens = prompt(window, self._tokens.encode)
+        return [self._tokens.previous, *tokens] if tokens else []
 
     def _hear(
         self, encoded: Encoded, windows: Sequence[Window], languages: Sequence[tuple[str, float]]
@@ -271,7 +261,7 @@ class FasterWhisper:
             [*self._prompt(window), *self._tokens.task(language, window.options.task), self._tokens.no_timestamps]
             for window, (language, _) in zip(windows, languages, strict=True)
         ]
-        budgets = [_TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio))) for window in windows]
+        budgets = [token_budget(window.audio) for window in windows]
 
         def sample(i: int, temperature: float) -> Attempt:
             return self._sample(encoded.only([i]), prompts[i], budgets[i], temperature)
@@ -282,12 +272,12 @@ class FasterWhisper:
         else:
             heard = self._search(encoded.all(), prompts, budgets, _beam_size(windows[0]))
         return [
-            best(attempt, partial(sample, i), min(budget, _CONTEXT_TOKENS // 2), others) if window.is_final else attempt
+            best(attempt, partial(sample, i), min(budget, MOST_TOKENS), others) if window.is_final else attempt
             for i, (window, attempt, budget) in enumerate(zip(windows, heard, budgets, strict=True))
         ]
 
     def _temperatures(self, window: Window) -> tuple[float, ...]:
-        return self._decoding.temperatures if window.is_final else (0.0,)
+        return self._decoding.temperatures_for(window)
 
     def _search(
         self, encoded: StorageView, prompts: list[list[int]], budgets: Sequence[int], beam_size: int
@@ -334,7 +324,7 @@ class FasterWhisper:
             sampling_topk=sampling_topk,
             sampling_temperature=sampling_temperature,
             # CTranslate2 generates at most half of this, and at most what it leaves beside the prompt.
-            max_length=min(max(2 * budget, len(prompts[0]) + budget), _CONTEXT_TOKENS),
+            max_length=min(max(2 * budget, len(prompts[0]) + budget), CONTEXT_TOKENS),
             return_scores=True,
             return_no_speech_prob=True,
             suppress_blank=True,
@@ -372,7 +362,7 @@ class FasterWhisper:
                 item, certain = items[i], result.text_token_probs
                 spans = aligned(item.pieces, result.alignments, item.loudness, item.duration_s)
                 sure = [sum(certain[p.first : p.last]) / (p.last - p.first) for p in item.pieces]
-                found[i] = _words(item.pieces, spans, sure)
+                found[i] = timed_words(item.pieces, spans, sure)
         return found
 
 
@@ -383,40 +373,13 @@ def _beam_size(window: Window) -> int:
 
 def _longest(budget: int, prompt: list[int]) -> int:
     """Tokens that are generated after this prompt at most."""
-    return min(budget, _CONTEXT_TOKENS // 2, _CONTEXT_TOKENS - len(prompt))
+    return min(budget, MOST_TOKENS, CONTEXT_TOKENS - len(prompt))
 
 
 def _hypothesis(item: _Item, words: tuple[Word, ...] | None) -> Hypothesis:
-    heard = item.heard
     if words is None:
-        spans = spread(item.pieces, item.loudness, item.duration_s) if item.pieces else []
-        words = _words(item.pieces, spans, [math.exp(heard.average_log_probability)] * len(item.pieces))
-    segment = Segment(
-        start=words[0].start if words else 0.0,
-        end=words[-1].end if words else item.duration_s,
-        average_log_probability=heard.average_log_probability,
-        no_speech_probability=heard.no_speech_probability,
-        compression_ratio=heard.compression_ratio,
-    )
-    return Hypothesis(words, (segment,), item.language, item.certainty)
-
-
-def low_noise(duration_s: float) -> Samples:
-    """Hardly audible; the same every time."""
-    return np.random.default_rng(0).normal(0, 10, round(duration_s * 16_000)).astype(np.int16)
-
-
-def short_context(audio: Samples) -> int:
-    """How many frames of context a model needs that was trained on less than 30 s."""
-    frames = content_frames(audio) + DYNAMIC_MARGIN_FRAMES
-    return min(-(-frames // SHORT_CONTEXT_STEP) * SHORT_CONTEXT_STEP, FULL_FRAMES)
-
-
-def _words(pieces: Sequence[Piece], spans: Sequence[tuple[float, float]], certain: Sequence[float]) -> tuple[Word, ...]:
-    return tuple(
-        Word(start, end, piece.text, min(max(probability, 0.0), 1.0))
-        for piece, (start, end), probability in zip(pieces, spans, certain, strict=True)
-    )
+        words = guessed_words(item.pieces, item.heard, item.loudness, item.duration_s)
+    return hypothesis(words, item.heard, item.duration_s, item.language, item.certainty)
 
 
 def _average_log_probability(score: float, generated: int, length_penalty: float) -> float:

@@ -12,37 +12,42 @@ also makes the factory.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reswhis.core.errors import BackendError
-from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Segment, Window, Word, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Window, Word, seconds
 
 from .decoding import Decoding
-from .faster_whisper import MAX_WINDOW_S, low_noise, short_context
 from .log_mel import FULL_FRAMES, LogMel, content_frames
 from .memory import is_out_of_memory
 from .mlx_network import MlxNetwork
 from .temperature_fallback import Attempt, best
 from .unloadable import cannot_be_loaded
 from .whisper_tokens import Piece, words
-from .word_times import Loudness, Span, aligned, spread
+from .whisper_window import (
+    CONTEXT_TOKENS,
+    MOST_TOKENS,
+    context_frames,
+    guessed_words,
+    hypothesis,
+    low_noise,
+    prompt,
+    short_context,
+    timed_words,
+    token_budget,
+    too_long,
+)
+from .word_times import Loudness, aligned
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
 logger = logging.getLogger(__name__)
-
-_CONTEXT_TOKENS = 448
-_MOST_TOKENS = _CONTEXT_TOKENS // 2
-_PROMPT_TOKENS = _CONTEXT_TOKENS // 2 - 1
-_TOKENS_AT_LEAST = 30
-_TOKENS_PER_S = 30
-"""More than any language needs, less than a loop would take."""
 
 _QUICK = DecodeOptions(language="en", encoder_context="dynamic")
 
@@ -116,15 +121,15 @@ class MlxWhisper:
             return BackendError(str(error))
 
     def decode(self, window: Window) -> Hypothesis:
+        if (error := too_long(window)) is not None:
+            raise error
         duration = seconds(len(window.audio))
         options = window.options
-        if duration > MAX_WINDOW_S:
-            raise BackendError(f"a window of {duration:.3f} s: Whisper takes {MAX_WINDOW_S:.0f} s at most")
         if options.beam_size > 1:
             raise BackendError("mlx-whisper has no beam search: set beam_size to 1, or take another backend")
         if duration == 0:
             return Hypothesis()
-        features = self._log_mel(window.audio, self._frames(window))
+        features = self._log_mel(window.audio, context_frames(window, knows_short_context=self._knows_short_context))
         encoded = self._network.encode(features)
         language, certainty = self._language(encoded, options.language)
         task = self._task(language, options.task)
@@ -134,22 +139,8 @@ class MlxWhisper:
         if pieces and options.word_times:
             found = self._align(encoded, task, heard.tokens, pieces, loudness, window.audio)
         else:
-            spans = spread(pieces, loudness, duration) if pieces else []
-            found = _words(pieces, spans, [math.exp(heard.average_log_probability)] * len(pieces))
-        segment = Segment(
-            start=found[0].start if found else 0.0,
-            end=found[-1].end if found else duration,
-            average_log_probability=heard.average_log_probability,
-            no_speech_probability=heard.no_speech_probability,
-            compression_ratio=heard.compression_ratio,
-        )
-        return Hypothesis(found, (segment,), language, certainty)
-
-    def _frames(self, window: Window) -> int:
-        """Of the context that the window is encoded with."""
-        context = window.options.encoder_context
-        is_short = context == "dynamic" or (context == "auto" and self._knows_short_context)
-        return short_context(window.audio) if is_short else FULL_FRAMES
+            found = guessed_words(pieces, heard, loudness, duration)
+        return hypothesis(found, heard, duration, language, certainty)
 
     def _language(self, encoded: mx.array, language: str | None) -> tuple[str, float]:
         if language is not None:
@@ -171,21 +162,12 @@ class MlxWhisper:
         return [tokens.sot, token, tokens.translate if task == "translate" else tokens.transcribe]
 
     def _prompt(self, window: Window) -> list[int]:
-        """Hotwords and what was said before, the latest of it if it is too long."""
-        hotwords = self._tokens_of(window.options.hotwords)[: _PROMPT_TOKENS // 2]
-        before = self._tokens_of(window.prompt)
-        before = before[max(0, len(before) - _PROMPT_TOKENS + len(hotwords)) :]
-        return [self._network.tokens.sot_prev, *hotwords, *before] if hotwords or before else []
-
-    def _tokens_of(self, text: str) -> list[int]:
-        text = text.strip()
-        # Text that looks like a special token is text.
-        tokens: list[int] = self._network.tokens.encode(f" {text}", disallowed_special=()) if text else []
-        return tokens
+        tokens = prompt(window, partial(self._network.tokens.encode, disallowed_special=()))
+        return [self._network.tokens.sot_prev, *tokens] if tokens else []
 
     def _hear(self, encoded: mx.array, window: Window, prompt: list[int]) -> Attempt:
-        budget = _TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio)))
-        most = min(budget, _MOST_TOKENS, _CONTEXT_TOKENS - len(prompt))
+        budget = min(token_budget(window.audio), MOST_TOKENS)
+        most = min(budget, CONTEXT_TOKENS - len(prompt))
 
         def attempt(temperature: float) -> Attempt:
             tokens, total, no_speech = self._network.generate(encoded, prompt, most, temperature)
@@ -193,8 +175,8 @@ class MlxWhisper:
             average, cost = total / (len(tokens) + 1), len(tokens) + 1
             return Attempt(text, self._network.tokens.decode(list(text)), average, no_speech, cost)
 
-        first, *others = self._decoding.temperatures if window.is_final else (0.0,)
-        return best(attempt(first), attempt, min(budget, _MOST_TOKENS), others)
+        first, *others = self._decoding.temperatures_for(window)
+        return best(attempt(first), attempt, budget, others)
 
     def _align(
         self,
@@ -207,11 +189,4 @@ class MlxWhisper:
     ) -> tuple[Word, ...]:
         path, certain = self._network.align(encoded, task, tokens, max(1, content_frames(audio) // 2))
         spans = aligned(pieces, path, loudness, seconds(len(audio)))
-        return _words(pieces, spans, [sum(certain[p.first : p.last]) / (p.last - p.first) for p in pieces])
-
-
-def _words(pieces: Sequence[Piece], spans: Sequence[Span], certain: Sequence[float]) -> tuple[Word, ...]:
-    return tuple(
-        Word(start, end, piece.text, min(max(probability, 0.0), 1.0))
-        for piece, (start, end), probability in zip(pieces, spans, certain, strict=True)
-    )
+        return timed_words(pieces, spans, [sum(certain[p.first : p.last]) / (p.last - p.first) for p in pieces])

@@ -182,7 +182,7 @@ class OpenaiWhisper:
             "file": ("audio.flac", upload, "audio/flac"),
             "model": self._model,
             "response_format": "verbose_json" if self._has_times else "json",
-            "temperature": 0,
+            "temperature": window.options.temperature or 0,
             "timeout": Timeout(within_s, connect=min(CONNECT_S, within_s)),
         }
         if prompt := f"{window.options.hotwords} {window.prompt[-PROMPT_CHARS:]}".strip():

@@ -16,6 +16,7 @@ import math
 import os
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -24,16 +25,16 @@ import numpy as np
 
 from reswhis.core.errors import BackendError, ConfigurationError
 from reswhis.core.languages import LANGUAGES
-from reswhis.core.types import DecodeOptions, Hypothesis, Segment, Window, Word, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, Window, Word, seconds
 
 from .decoding import Decoding
-from .faster_whisper import DYNAMIC_MARGIN_FRAMES, MAX_WINDOW_S, low_noise
-from .log_mel import FULL_FRAMES, Features, LogMel, content_frames
+from .log_mel import Features, LogMel, content_frames
 from .temperature_fallback import Attempt, best
 from .timestamped_alignment import Token, in_order, placed
 from .whisper_tokens import Piece, words
 from .whisper_weights import load
-from .word_times import Loudness, spread
+from .whisper_window import context_frames, guessed_words, hypothesis, low_noise, prompt, token_budget, too_long
+from .word_times import Loudness
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,9 +45,6 @@ logger = logging.getLogger(__name__)
 
 _FRAMES_PER_STEP = 2
 """The encoder halves them: a step is 20 ms."""
-_TOKENS_AT_LEAST = 30
-_TOKENS_PER_S = 30
-"""More than any language needs, less than a loop would take."""
 
 _QUICK = DecodeOptions(language="en", encoder_context="dynamic")
 
@@ -67,6 +65,7 @@ class MakeWhisperTimestamped:
     """``float32`` or ``float16``."""
     threads: int
     decoding: Decoding = Decoding()
+    knows_short_context: bool = False
 
     def __call__(self, worker: int) -> WhisperTimestamped:
         prepare()
@@ -76,7 +75,8 @@ class MakeWhisperTimestamped:
         index = self.device_indices[worker % len(self.device_indices)]
         half = self.compute_type == "float16"
         network = load(self.model, f"cuda:{index}" if self.device == "cuda" else self.device, half=half)
-        backend = WhisperTimestamped(network, self.decoding, half=half)
+        known = self.knows_short_context
+        backend = WhisperTimestamped(network, self.decoding, half=half, knows_short_context=known)
         try:
             backend.check_suppressed()
             backend.decode(Window(0, 0, low_noise(0.5), _QUICK))
@@ -97,10 +97,14 @@ def prepare() -> None:
 class WhisperTimestamped:
     max_batch = 1
 
-    def __init__(self, model: Whisper, decoding: Decoding, *, half: bool = False) -> None:
+    def __init__(
+        self, model: Whisper, decoding: Decoding, *, half: bool = False, knows_short_context: bool = False
+    ) -> None:
+        """``knows_short_context``: whether it was trained on less than 30 s, too, so that ``auto`` gives it less."""
         self._model = model
         self._decoding = decoding
         self._half = half
+        self._knows_short_context = knows_short_context
         self._log_mel = LogMel(model.dims.n_mels)
         self._positions = model.encoder.positional_embedding
 
@@ -135,14 +139,14 @@ class WhisperTimestamped:
             return BackendError(str(error))
 
     def decode(self, window: Window) -> Hypothesis:
+        if (error := too_long(window)) is not None:
+            raise error
         duration = seconds(len(window.audio))
         options = window.options
-        if duration > MAX_WINDOW_S:
-            raise BackendError(f"a window of {duration:.3f} s: Whisper takes {MAX_WINDOW_S:.0f} s at most")
         if duration == 0:
             return Hypothesis()
         frames = content_frames(window.audio)
-        features = self._log_mel(window.audio, _context(frames, options.encoder_context))
+        features = self._log_mel(window.audio, context_frames(window, knows_short_context=self._knows_short_context))
         encoded = self._encode(features)
         language, certainty = self._language(encoded, options.language)
         tokenizer = self._tokenizer(language, options.task)
@@ -150,15 +154,8 @@ class WhisperTimestamped:
         pieces = words(tokenizer.decode, heard.tokens, language)
         loudness = Loudness(features, frames)
         timed = pieces and options.word_times and self._place(encoded, tokenizer, heard.tokens, frames)
-        found = _words(pieces, timed, loudness, duration) if timed else _guessed(pieces, heard, loudness, duration)
-        segment = Segment(
-            start=found[0].start if found else 0.0,
-            end=found[-1].end if found else duration,
-            average_log_probability=heard.average_log_probability,
-            no_speech_probability=heard.no_speech_probability,
-            compression_ratio=heard.compression_ratio,
-        )
-        return Hypothesis(found, (segment,), language, certainty)
+        found = _words(pieces, timed, loudness, duration) if timed else guessed_words(pieces, heard, loudness, duration)
+        return hypothesis(found, heard, duration, language, certainty)
 
     def _encode(self, features: Features) -> Tensor:
         """Shape ``(1, steps, width)``."""
@@ -198,9 +195,8 @@ class WhisperTimestamped:
         import torch
         from whisper import decode
 
-        most = self._model.dims.n_text_ctx // 2
-        budget = min(_TOKENS_AT_LEAST + round(_TOKENS_PER_S * seconds(len(window.audio))), most)
-        prompt = _prompt(window, tokenizer, most - 1)
+        budget = min(token_budget(window.audio), self._model.dims.n_text_ctx // 2)
+        before = prompt(window, partial(tokenizer.encode, disallowed_special=()))
         suppressed = [*self._decoding.suppress_tokens, tokenizer.sot, tokenizer.sot_prev]
 
         def attempt(temperature: float) -> Attempt:
@@ -210,7 +206,7 @@ class WhisperTimestamped:
                 self._options(window, temperature),
                 language=language,
                 sample_len=budget,
-                prompt=prompt,
+                prompt=before,
                 suppress_tokens=suppressed,
             )
             tokens = tuple(token for token in result.tokens if token < tokenizer.eot)
@@ -219,7 +215,7 @@ class WhisperTimestamped:
 
         # What is drawn does not depend on what was drawn for other windows; whisper-timestamped does the same.
         torch.manual_seed(0)
-        first, *others = self._decoding.temperatures if window.is_final else (0.0,)
+        first, *others = self._decoding.temperatures_for(window)
         return best(attempt(first), attempt, budget, others)
 
     def _options(self, window: Window, temperature: float) -> DecodingOptions:
@@ -242,33 +238,6 @@ class WhisperTimestamped:
     def _place(self, encoded: Tensor, tokenizer: Tokenizer, tokens: Sequence[int], frames: int) -> list[Token] | None:
         steps = -(-frames // _FRAMES_PER_STEP)
         return placed(self._model, encoded, tokenizer, tokens, steps)
-
-
-def _context(frames: int, context: str) -> int:
-    if context != "dynamic":
-        return FULL_FRAMES
-    longer = frames + DYNAMIC_MARGIN_FRAMES
-    return min(longer + longer % _FRAMES_PER_STEP, FULL_FRAMES)
-
-
-def _prompt(window: Window, tokenizer: Tokenizer, limit: int) -> list[int]:
-    """Hotwords and what was said before, the latest of it if it is too long."""
-    hotwords = _tokens(window.options.hotwords, tokenizer)[: limit // 2]
-    before = _tokens(window.prompt, tokenizer)
-    return [*hotwords, *before[max(0, len(before) - limit + len(hotwords)) :]]
-
-
-def _tokens(text: str, tokenizer: Tokenizer) -> list[int]:
-    text = text.strip()
-    # Text that looks like a special token is text.
-    tokens: list[int] = tokenizer.encode(f" {text}", disallowed_special=()) if text else []
-    return tokens
-
-
-def _guessed(pieces: Sequence[Piece], heard: Attempt, loudness: Loudness, duration: float) -> tuple[Word, ...]:
-    probability = min(math.exp(heard.average_log_probability), 1.0)
-    spans = spread(pieces, loudness, duration) if pieces else []
-    return tuple(Word(*span, piece.text, probability) for piece, span in zip(pieces, spans, strict=True))
 
 
 def _words(pieces: Sequence[Piece], tokens: Sequence[Token], loudness: Loudness, duration: float) -> tuple[Word, ...]:

@@ -50,7 +50,15 @@ def choose(config: BackendConfig, report: Report) -> Choice:
         translates=languages != {"en"} and models.translates(named),
     )
     threads = devices.threads(config.cpu_threads, config.workers)
-    make = MakeWhisperTimestamped(path, device, config.device_indices, compute_type, threads, config.decoding)
+    make = MakeWhisperTimestamped(
+        path,
+        device,
+        config.device_indices,
+        compute_type,
+        threads,
+        config.decoding,
+        knows_short_context=models.knows_short_context(named) or models.knows_short_context(fetched),
+    )
     # Of the file, and of the network beside it while it is loaded.
     return Choice(info, make, weights_bytes=2 * memory.weights_bytes(path))
 

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reswhis.backends.decoding import Decoding
-from reswhis.backends.faster_whisper import SHORT_CONTEXT_STEP, FasterWhisper
+from reswhis.backends.faster_whisper import FasterWhisper
 from reswhis.backends.whisper_tokens import WhisperTokens
+from reswhis.backends.whisper_window import SHORT_CONTEXT_STEP
 from reswhis.core.errors import BackendError
 from reswhis.core.types import DecodeOptions, Window, join, samples
 

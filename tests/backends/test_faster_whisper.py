@@ -10,8 +10,9 @@ from ctranslate2.models import Whisper
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from reswhis.backends.decoding import Decoding
-from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper, low_noise
+from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper
 from reswhis.backends.whisper_tokens import WhisperTokens
+from reswhis.backends.whisper_window import low_noise
 from reswhis.core.errors import BackendError, ConfigurationError
 from reswhis.core.types import DecodeOptions, Window, join, samples
 

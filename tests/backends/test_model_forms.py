@@ -11,8 +11,9 @@ from ctranslate2.models import Whisper
 
 from reswhis.backends.alignment_heads import corrected
 from reswhis.backends.decoding import Decoding
-from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper, low_noise
+from reswhis.backends.faster_whisper import FasterWhisper, MakeFasterWhisper
 from reswhis.backends.whisper_tokens import WhisperTokens
+from reswhis.backends.whisper_window import low_noise
 from reswhis.core.errors import BackendError
 from reswhis.core.types import DecodeOptions, Hypothesis, Window, join
 

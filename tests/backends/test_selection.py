@@ -168,7 +168,6 @@ def test_a_model_the_hub_does_not_have_or_that_is_no_whisper_is_said_to_be_so(ch
         (BackendConfig(model="turbo", task="translate"), "does not translate"),
         (BackendConfig(device="gpu"), "cuda"),
         (BackendConfig(device="cpu", compute_type="int3"), "int8"),
-        (BackendConfig(backend="whisper_timestamped"), "--extra whisper-timestamped|yet"),
         (BackendConfig(model="/no/such/directory"), "/no/such/directory"),
     ],
 )

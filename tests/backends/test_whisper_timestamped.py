@@ -14,6 +14,7 @@ from reswhis.backends.decoding import Decoding
 from reswhis.backends.log_mel import LogMel
 from reswhis.backends.selection import check, choose
 from reswhis.backends.timestamped_alignment import placed
+from reswhis.backends.whisper_timestamped import WhisperTimestamped
 from reswhis.backends.whisper_weights import load
 from reswhis.core.errors import ConfigurationError
 from reswhis.core.types import DecodeOptions, Window, join, samples
@@ -134,6 +135,14 @@ def test_of_half_a_character_no_times_are_had_and_of_a_whole_one_those_of_its_pa
     whole = tokenizer.encode(" yes\N{EGYPTIAN HIEROGLYPH A001}")
     placings = [placed(model, encoded, tokenizer, tokens, 100) for tokens in (whole, whole[:-1])]
     assert len(placings[0]) == len(whole) >= 3 and placings[1] is None
+
+
+def test_auto_is_a_short_context_where_the_model_knows_one(backend, micro_openai, recordings):
+    unknown = WhisperTimestamped(load(micro_openai, "cpu", half=False), Decoding())
+    auto, short, full = (DecodeOptions(language="en", encoder_context=name) for name in ("auto", "dynamic", "full"))
+    audio = recordings[0].audio
+    assert hear(backend, audio, options=auto) == hear(backend, audio, options=short)
+    assert hear(unknown, audio, options=auto) == hear(backend, audio, options=full) != hear(backend, audio)
 
 
 def test_two_workers_at_once_hear_what_one_alone_does(backend, micro_openai, recordings):
