@@ -17,10 +17,11 @@ FORMER = {
     "LANGUAGE",
     "SAMPLING_RATE",
     "MINIMUM_CHUNK_SIZE",
+    "USE_BATCHED_INFERENCE",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
 } | {f"USE_VOICE_ACTIVITY_{name}" for name in ("CONTROLLER", "DETECTION")}
-"""Variables of reswhis 0.1, which the tester's own environment may have for other reasons."""
+"""Variables of those before us, which the tester's own environment may have for other reasons."""
 
 
 class Process:

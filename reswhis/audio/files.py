@@ -1,4 +1,4 @@
-"""Whole audio files to samples. Streams nothing; the command line, simulation and uploads call it."""
+"""Whole audio files to samples. Streams nothing (see :mod:`.file_pieces`); the command line and simulation call it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from .pcm import FloatSamples
 
 if TYPE_CHECKING:
     from av import AudioFrame
+
+NO_OTHER_FILES = {"protocol_whitelist": "none"}
+"""For PyAV: an uploaded playlist would have this machine's files opened."""
 
 
 class AudioFileError(ReswhisError):
@@ -81,18 +84,17 @@ def _read_with_av(file: BinaryIO) -> FloatSamples | None:
         import av
     except ImportError:
         return None
-    nothing_else = {"protocol_whitelist": "none"}  # an uploaded playlist would have this machine's files opened
     try:
-        with av.open(file, mode="r", options=nothing_else) as container:
+        with av.open(file, mode="r", options=NO_OTHER_FILES) as container:
             if not container.streams.audio:
                 return np.empty(0, np.float32) if container.streams.video else None
-            parts = [out.to_ndarray()[0] for out in _mono(container.decode(audio=0))]
+            parts = [out.to_ndarray()[0] for out in mono(container.decode(audio=0))]
     except (av.FFmpegError, ValueError):  # the latter by titles in another encoding, before PyAV 19
         return None
     return np.concatenate(parts or [np.empty(0, np.float32)])
 
 
-def _mono(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
+def mono(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
     """Resampled; what is broadcast changes its channels or its rate on the way, which a resampler does not allow."""
     import av
 

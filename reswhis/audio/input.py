@@ -29,18 +29,19 @@ class AudioInput:
         return self._decoder.pending
 
     def push(self, data: bytes) -> Samples:
-        return _int16(self._resampler.push(self._decoder.decode(data)))
+        return to_int16(self._resampler.push(self._decoder.decode(data)))
 
     def drain(self) -> Samples:
         """What the resampler holds, now; the stream goes on afterwards and gives nothing twice."""
-        return _int16(self._resampler.drain())
+        return to_int16(self._resampler.drain())
 
     def finish(self) -> Samples:
         """What the resampler holds, as the last; nothing may follow."""
-        return _int16(self._resampler.finish())
+        return to_int16(self._resampler.finish())
 
 
-def _int16(samples: FloatSamples) -> Samples:
+def to_int16(samples: FloatSamples) -> Samples:
+    """Clipped to full scale."""
     # Resampling overshoots: full scale may come out beyond it.
     scaled: FloatSamples = np.rint(samples * np.float32(32768)).clip(-32768, 32767)
     return scaled.astype(np.int16)

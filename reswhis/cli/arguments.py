@@ -100,11 +100,18 @@ def _add(section: argparse._ArgumentGroup, setting: Setting) -> argparse.Action:
     return section.add_argument(
         *setting.flags,
         dest=setting.name,
-        action="append" if setting.kind is Kind.LIST else "store",
+        action=_action(setting),
+        nargs="+" if setting.is_spaced else None,
         metavar=METAVARS[setting.items],
         default=suppress,
         help=meaning,
     )
+
+
+def _action(setting: Setting) -> str:
+    if setting.is_spaced:
+        return "extend"
+    return "append" if setting.kind is Kind.LIST else "store"
 
 
 def _in_brief(setting: Setting) -> str:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -24,11 +25,18 @@ from .process import FAILED, INTERRUPTED
 if TYPE_CHECKING:
     from reswhis.client.connection import Listener
     from reswhis.client.display import Display
+    from reswhis.client.grpc_connection import GrpcListener
+    from reswhis.client.session import Session
     from reswhis.client.source import Source
     from reswhis.client.target import Target
     from reswhis.client.view import View
 
 PATH = "/ws/transcribe"
+SWIM, SWIM_PATH = "swim", "/v1/transcribe"
+GRPC = "grpc"
+PROTOCOLS = ("native", SWIM, GRPC)
+CHUNK_S, SWIM_CHUNK_S = 0.1, 0.5
+"""There the chunk is also the step in which the server decodes, and has a limit of the server's."""
 KEY_VARIABLE = "RESWHIS_API_KEY"
 EPILOG = (
     "Ctrl-C ends the audio and waits for its last words, a second one does not.\n\n"
@@ -41,10 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EPILOG
     server = parser.add_argument_group("server")
     server.add_argument("--host", default="127.0.0.1", help="name or address (127.0.0.1)")
-    server.add_argument("--port", type=int, default=8000, help="(8000)")
+    server.add_argument("--port", type=int, default=8000, help="(8000; of gRPC 50051)")
     server.add_argument("--path", default=PATH, help=f"({PATH})")
-    server.add_argument("--url", help="instead of these: ws://HOST:PORT, or wss:// with TLS")
-    server.add_argument("--ca-file", type=Path, metavar="FILE", help="trust this certificate too (wss only)")
+    server.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        metavar="NAME",
+        help=f"{', '.join(PROTOCOLS)}: the last two are whisper_realtime_server's; known by the path unless given",
+    )
+    server.add_argument("--url", help="instead of these: ws://HOST:PORT, wss:// with TLS; grpc://, grpcs://")
+    server.add_argument("--ca-file", type=Path, metavar="FILE", help="trust this certificate (TLS only)")
     server.add_argument("--api-key", metavar="KEY", help=f"better in {KEY_VARIABLE}: a command line is seen")
     audio = parser.add_argument_group("audio, of the microphone unless a file is named")
     audio.add_argument("--simulate", type=Path, metavar="FILE", help="send a file as if it were being spoken")
@@ -54,7 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     audio.add_argument("--list-devices", action="store_true", help="show the microphones and end")
     audio.add_argument("--sound-device-id", metavar="ID", help="number, or part of the name, of a microphone")
     audio.add_argument(
-        "--chunk-duration", type=float, default=0.1, metavar="S", help="seconds of audio per message, 0.01 to 2 (0.1)"
+        "--chunk-duration",
+        type=float,
+        metavar="S",
+        help=f"seconds of audio per message, 0.01 to 2 ({CHUNK_S}); with {SWIM} and {GRPC} the server decodes in"
+        f" steps of it ({SWIM_CHUNK_S})",
     )
     encodings = ("pcm_s16le", "pcm_f32le")
     audio.add_argument(
@@ -103,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _run(listener: Listener, display: Display) -> None:
+async def _run(listener: Listener | GrpcListener, display: Display) -> None:
     task = asyncio.current_task()
     assert task is not None
     interrupted = False
@@ -170,14 +188,30 @@ def _view(arguments: argparse.Namespace) -> View:
     return View.UPDATES if with_hypothesis or arguments.all_updates else View.LINES
 
 
-def _listener(arguments: argparse.Namespace, view: View, display: Display) -> Listener:
-    from reswhis.audio.pcm import AudioFormat
+def _listener(arguments: argparse.Namespace, view: View, display: Display) -> Listener | GrpcListener:
     from reswhis.client.connection import Listener
+
+    protocol = protocol_of(arguments)
+    if protocol != PROTOCOLS[0]:
+        _refuse_choices(arguments)
+    if protocol == GRPC:
+        from .listen_grpc import grpc_listener
+
+        return grpc_listener(arguments, _key(arguments), chunk_s(arguments), partial(_source, arguments), display)
+    target = _target(arguments)
+    source, greeting = _source(arguments, display.notice)
+    if protocol == SWIM:
+        session, source = _swim(arguments, source)
+    else:
+        session = _native(arguments, source, view)
+    return Listener(target, session, source, display, greeting=greeting)
+
+
+def _native(arguments: argparse.Namespace, source: Source, view: View) -> Session:
+    from reswhis.audio.pcm import AudioFormat
     from reswhis.client.native import NativeSession
     from reswhis.client.session import Request
 
-    target = _target(arguments)
-    source, greeting = _source(arguments, display.notice)
     request = Request(
         AudioFormat(arguments.audio_encoding, source.sample_rate, source.channels),
         language=arguments.language,
@@ -185,17 +219,63 @@ def _listener(arguments: argparse.Namespace, view: View, display: Display) -> Li
         prompt=arguments.prompt,
         partials=view.wants_partials,
     )
-    return Listener(target, NativeSession(request), source, display, greeting=greeting)
+    return NativeSession(request)
 
 
-def _target(arguments: argparse.Namespace) -> Target:
-    from reswhis.client.target import Target, trust
+def _swim(arguments: argparse.Namespace, source: Source) -> tuple[Session, Source]:
+    """Its audio is of one kind, and no message is longer than what is announced, in whole milliseconds."""
+    from reswhis.client.resampled import ResampledSource
+    from reswhis.client.swim import SwimSession
 
+    millis = max(1, round(chunk_s(arguments) * 1000))
+    return SwimSession(arguments.audio_encoding, millis), ResampledSource(source, piece=samples(millis / 1000))
+
+
+def _refuse_choices(arguments: argparse.Namespace) -> None:
+    for name in ("language", "model", "prompt"):
+        if getattr(arguments, name):
+            raise ConfigurationError(f"--{name} cannot be said in whisper_realtime_server's protocol: set it there.")
+
+
+def protocol_of(arguments: argparse.Namespace) -> str:
+    """The one that is asked for, else the path's."""
+    if arguments.protocol is not None:
+        return str(arguments.protocol)
+    path = arguments.path
+    if arguments.url is not None:
+        try:
+            scheme, _, path, _, _ = urlsplit(arguments.url)
+        except ValueError:  # which is refused for that, later
+            scheme = path = ""
+        if scheme in ("grpc", "grpcs"):
+            return GRPC
+    return SWIM if path.strip("/") == SWIM_PATH.strip("/") else PROTOCOLS[0]
+
+
+def chunk_s(arguments: argparse.Namespace) -> float:
+    """Raises ConfigurationError."""
+    chosen: float | None = arguments.chunk_duration
+    if chosen is None:
+        return CHUNK_S if protocol_of(arguments) == PROTOCOLS[0] else SWIM_CHUNK_S
+    if not 0.01 <= chosen <= 2:
+        raise ConfigurationError("--chunk-duration must be from 0.01 to 2 seconds.")
+    return chosen
+
+
+def _key(arguments: argparse.Namespace) -> str:
+    """Raises ConfigurationError."""
     # The server reads the same variable, and takes several keys there.
     key = arguments.api_key if arguments.api_key is not None else os.environ.get(KEY_VARIABLE, "").split(",")[0]
     key = key.strip()
     if not (key.isascii() and key.isprintable()):
         raise ConfigurationError("The API key has characters that no key has.")
+    return key
+
+
+def _target(arguments: argparse.Namespace) -> Target:
+    from reswhis.client.target import Target, trust
+
+    key = _key(arguments)
     target = Target(url_of(arguments), key)
     if arguments.ca_file is None:
         return target
@@ -207,11 +287,13 @@ def _target(arguments: argparse.Namespace) -> Target:
 def url_of(arguments: argparse.Namespace) -> str:
     from reswhis.client.target import server_url
 
+    path = SWIM_PATH if protocol_of(arguments) == SWIM else PATH
     if arguments.url is None:
+        path = path if arguments.path == PATH else arguments.path
         if not 1 <= arguments.port <= 65535:
             raise ConfigurationError("--port must be from 1 to 65535.")
         name = arguments.host.removeprefix("[").removesuffix("]")
-        url = f"ws://{f'[{name}]' if ':' in name else name}:{arguments.port}/{arguments.path.lstrip('/')}"
+        url = f"ws://{f'[{name}]' if ':' in name else name}:{arguments.port}/{path.lstrip('/')}"
         try:
             urlsplit(url)
         except ValueError:
@@ -219,7 +301,7 @@ def url_of(arguments: argparse.Namespace) -> str:
                 f"--host must be a name or an address, not {arguments.host!r}; the port goes to --port."
             ) from None
         return url
-    return server_url(arguments.url, PATH)
+    return server_url(arguments.url, path)
 
 
 def _source(arguments: argparse.Namespace, notice: Callable[[str], None]) -> tuple[Source, str]:
@@ -228,14 +310,13 @@ def _source(arguments: argparse.Namespace, notice: Callable[[str], None]) -> tup
     from reswhis.client.sound import sound_library
     from reswhis.client.source import FileSource
 
-    if not 0.01 <= arguments.chunk_duration <= 2:
-        raise ConfigurationError("--chunk-duration must be from 0.01 to 2 seconds.")
+    chunk = chunk_s(arguments)
     if not 0 <= arguments.speed <= 1000:
         raise ConfigurationError("--speed must be from 0 to 1000.")
     if arguments.simulate is not None:
         audio = read_audio(arguments.simulate)
-        return FileSource(audio, piece=samples(arguments.chunk_duration), speed=arguments.speed), ""
+        return FileSource(audio, piece=samples(chunk), speed=arguments.speed), ""
     asked = arguments.sound_device_id
     device = int(asked) if asked and asked.isdecimal() else asked
-    microphone = Microphone(sound_library(), device, notice, block_s=arguments.chunk_duration)
+    microphone = Microphone(sound_library(), device, notice, block_s=chunk)
     return microphone, f"Listening to {microphone.name}: speak now, Ctrl-C ends."

@@ -19,8 +19,10 @@ from reswhis.observability.health import State
 from reswhis.server.models import further_config
 from reswhis.server.service import Service
 from reswhis.settings import Settings
+from reswhis.settings.catalogue import catalogue
 from reswhis.settings.layers import backend_config
 from reswhis.transports.certificate import router as certificate_router
+from reswhis.transports.uvicorn_http import bounded_http
 from reswhis.transports.uvicorn_socket import BoundedWebSocket
 
 from .announcement import AUTHORITY_PATH, Announcement, announcement
@@ -38,6 +40,8 @@ HANG_UP_S = 3.0
 """For the clients to answer the close, when every session has finished: cut off before, some would lose the end."""
 SHUTDOWN_S = 1
 """For what uvicorn still has to do after that."""
+OF_AGREEMENT = ("agreement_n", "similarity", "fallback", "fallback_threshold")
+"""Settings that only the policy local-agreement looks at."""
 HTTPS_PORT = 443
 """The one that browsers leave out of an origin."""
 
@@ -45,6 +49,8 @@ HTTPS_PORT = 443
 def run(settings: Settings) -> int:
     """Return the exit code. Raises ConfigurationError."""
     set_up_log(settings)
+    if idle := without_effect(settings):
+        logger.warning("without effect, since --policy local-agreement alone looks at it: %s", ", ".join(idle))
     own = backend_config(settings)
     for model in (own, *(further_config(own, name) for name in settings.allowed_models)):
         selection.check(model)
@@ -53,12 +59,14 @@ def run(settings: Settings) -> int:
     with listener:
         bound, port = listener.getsockname()[:2]
         service = make_service(settings)
-        app = make_app(settings if tls is None else _trusting_own_pages(settings, tls, port), service)
+        trusting = settings if tls is None else _trusting_own_pages(settings, tls, port)
+        app = make_app(trusting, service, None if tls is None else tls.credentials)
         if tls is not None and tls.authority is not None:
             app.include_router(certificate_router(AUTHORITY_PATH, tls.authority))
         config = uvicorn.Config(
             app,
             log_config=None,
+            http=bounded_http(settings.write_timeout_s),
             ws=BoundedWebSocket,
             ws_ping_interval=None,
             ws_max_size=WS_MAX_SIZE,
@@ -71,6 +79,13 @@ def run(settings: Settings) -> int:
     if service.at_work:
         end_at_once(code)
     return code
+
+
+def without_effect(settings: Settings) -> list[str]:
+    """Flags of what was set, in whatever way, and belongs to a policy that was not chosen."""
+    if settings.policy == "local-agreement":
+        return []
+    return [" or ".join(catalogue()[name].flags) for name in OF_AGREEMENT if name in settings.model_fields_set]
 
 
 class Server(uvicorn.Server):

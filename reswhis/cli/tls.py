@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from reswhis.core.errors import ConfigurationError
 from reswhis.settings import Settings
 from reswhis.transports.addresses import LOOPBACK, canonical, machine_names, network_addresses, reachable_hosts
+from reswhis.transports.credentials import Credentials
 
 from .certificate import fingerprint, keep, names_of
 from .plain_http import Context
@@ -37,6 +39,8 @@ class Tls:
     """Of a certificate that no authority vouches for, for people to compare."""
     authority: bytes | None = None
     """PEM that a device can install to trust that certificate."""
+    credentials: Credentials | None = None
+    """The same for doors that take no context."""
 
 
 def from_settings(settings: Settings) -> Tls | None:
@@ -80,7 +84,9 @@ def _made(host: str) -> Tls:
     if kept.why_new is not None:
         logger.info("made a certificate in %s (%s)", directory, kept.why_new)
     context = _context(kept.file, None, "")
-    return Tls(context, tuple(names_of(kept.certificate)), fingerprint(kept.certificate), kept.authority)
+    credentials = _credentials(_certificates(kept.file), _key(kept.file, "", is_named=False))
+    names = tuple(names_of(kept.certificate))
+    return Tls(context, names, fingerprint(kept.certificate), kept.authority, credentials)
 
 
 # A certificate that was given.
@@ -95,7 +101,8 @@ def _given(certfile: Path, keyfile: Path | None, password: str) -> Tls:
             raise ConfigurationError(f"the certificate that belongs to the key must be the first in {certfile}.")
         raise ConfigurationError(f"the key in {keyfile or certfile} does not belong to the certificate in {certfile}.")
     _warn_about_dates(certfile, certificate)
-    return Tls(_context(certfile, keyfile, password), tuple(names_of(certificate)))
+    names = tuple(names_of(certificate))
+    return Tls(_context(certfile, keyfile, password), names, credentials=_credentials(certificates, key))
 
 
 def _certificates(file: Path) -> list[x509.Certificate]:
@@ -132,6 +139,15 @@ def _key(file: Path, password: str, *, is_named: bool) -> PrivateKeyTypes:
         return load_pem_private_key(pem, password.encode())
     except (ValueError, UnsupportedAlgorithm):
         raise ConfigurationError(f"the password does not open the key in {file}.") from None
+
+
+def _credentials(certificates: Sequence[x509.Certificate], key: PrivateKeyTypes) -> Credentials:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    return Credentials(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+        b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates),
+    )
 
 
 def _read(file: Path, what: str) -> bytes:

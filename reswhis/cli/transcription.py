@@ -169,7 +169,7 @@ class Transcription:
             self._printer.begin(job.file)
         began = time.monotonic()
         transcript = await offline.transcribe(
-            audio,
+            [audio],
             engine,
             vad.stream(),
             recogniser.threads,

@@ -63,12 +63,15 @@ class DecodeOptions:
     beam_size: int = 1
     hotwords: str = ""
     word_times: bool = True
+    temperature: float = 0.0
+    """Above 0: a final window is drawn at random, from here on; a hint, for recognisers that can."""
     encoder_context: str = "auto"
     """``auto``: ``dynamic`` for models that are known to be trained for it, else ``full``."""
     """``dynamic``: no more than the audio; a hint, for recognisers that can."""
 
     def __post_init__(self) -> None:
         require_range("beam_size", self.beam_size, 1, MAX_BEAM_SIZE)
+        require_range("temperature", self.temperature, 0, 1)
         if self.task not in TASKS:
             raise ValueError(f"task must be one of {', '.join(TASKS)}")
         if self.encoder_context not in ENCODER_CONTEXTS:

@@ -37,6 +37,24 @@ class Journal:
         """Lasting entries."""
         return len(self._entries)
 
+    @property
+    def closed(self) -> bool:
+        """Nothing more will be said."""
+        return bool(self._entries) and isinstance(self._entries[-1].event, Closed)
+
+    def said(self) -> list[Entry]:
+        """The lasting entries so far."""
+        return self._entries.copy()
+
+    def before_last(self, utterances: int) -> int:
+        """The number after which the last so many utterances are told, and one that has not ended."""
+        for entry in reversed(self._entries):
+            if isinstance(entry.event, UtteranceEnded):
+                if not utterances:
+                    return entry.number
+                utterances -= 1
+        return 0
+
     def append(self, event: Event, audio: int) -> None:
         if isinstance(event, Tentative):
             self._tentative = Entry(len(self._entries), audio, event)

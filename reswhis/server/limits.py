@@ -11,12 +11,15 @@ class Limits:
 
     max_sessions: int = 100
     max_frame_bytes: int = 1_048_576
+    max_upload_bytes: int = 268_435_456
     idle_timeout_s: float = 60.0
     idle_flush_s: float = 2.0
     max_session_s: float = 7200.0
     max_backlog_s: float = 30.0
     write_timeout_s: float = 30.0
     drain_timeout_s: float = 30.0
+    keep_transcripts_s: float = 600.0
+    max_viewers: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

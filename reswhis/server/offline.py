@@ -1,26 +1,28 @@
 """One file through one session, as fast as the engine goes. Reads no file and writes none.
 
-Unlike a host it has its whole audio from the beginning, and nobody waits for words: so it hears well ahead of
+Unlike a host it can have all its audio from the beginning, and nobody waits for words: so it hears well ahead of
 what it decodes, and each utterance is decoded once, when its end is known. What comes out does not depend on how
-fast anything is. Called by ``reswhis transcribe``.
+fast anything is. Called by ``reswhis transcribe``, and by :mod:`.sessions` for files that clients send.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
+
 from reswhis.core.config import MAX_WINDOW_S
 from reswhis.core.errors import BackendError
-from reswhis.core.events import Committed, DecodeFailed, Event, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
 from reswhis.core.transcript import FinalUtterance, Transcript
-from reswhis.core.types import Samples, Window, Word, samples, seconds
+from reswhis.core.types import Samples, Window, samples, seconds
 from reswhis.engine.engine import Engine
+
+from .collector import Collector
 
 AHEAD_S = MAX_WINDOW_S + 2
 """Of more than the longest utterance that waits to be decoded, the first has ended."""
@@ -51,7 +53,7 @@ class Listener(Protocol):
 
 
 async def transcribe(
-    audio: Samples,
+    audio: Iterable[Samples],
     engine: Engine,
     vad: Scorer,
     threads: Executor,
@@ -64,6 +66,7 @@ async def transcribe(
     """Decode all of ``audio``. Cancelling it gives up the window that is being decoded.
 
     Args:
+        audio: in pieces of any length, asked for in ``threads`` when they are wanted; what that raises is raised here.
         vad: of this file alone; called in ``threads``.
         config: its commit policy matters only with ``as_live``.
         as_live: decode whenever a step of new audio is there, as if it came live and decoding took no time.
@@ -74,7 +77,7 @@ async def transcribe(
     ahead_s = config.step_s if as_live else AHEAD_S
     config = replace(config, max_held_s=max(config.max_held_s, HELD_S))
     reading = _Reading(audio, OnlineASRProcessor(config, options), vad, threads, ahead_s, min(ahead_s, PIECE_S))
-    collector = _Collector(listener)
+    collector = Collector(listener)
     session = reading.session
     while not session.closed:
         if reading.wants_more or (window := session.next_window()) is None:
@@ -83,7 +86,7 @@ async def transcribe(
             await _decode(window, session, engine, reading)
         collector.take(session.events())
         listener.reached(seconds(session.received) - session.backlog_s)
-    return collector.transcript(seconds(len(audio)), session.options.decode.language)
+    return collector.transcript(seconds(session.received), session.options.decode.language)
 
 
 class _Reading:
@@ -91,7 +94,7 @@ class _Reading:
 
     def __init__(
         self,
-        audio: Samples,
+        audio: Iterable[Samples],
         session: OnlineASRProcessor,
         vad: Scorer,
         threads: Executor,
@@ -99,7 +102,9 @@ class _Reading:
         piece_s: float,
     ) -> None:
         self.session = session
-        self._audio = audio
+        self._audio = iter(audio)
+        self._read: Samples = np.empty(0, np.int16)
+        """And not heard yet."""
         self._vad = vad
         self._threads = threads
         self._ahead_s = ahead_s
@@ -113,14 +118,26 @@ class _Reading:
     async def hear(self) -> None:
         """Not after the end: then there is a window to decode, or the session has closed."""
         assert not self._ended
-        piece = self._audio[self.session.received :][: self._piece]
-        if len(piece):
-            scores = await asyncio.get_running_loop().run_in_executor(self._threads, self._vad.score, piece)
-            self.session.receive_audio(piece)
-            self.session.receive_speech(scores)
-        if self.session.received == len(self._audio):
-            self._ended = True
+        piece, scores = await asyncio.get_running_loop().run_in_executor(self._threads, self._hear)
+        self.session.receive_audio(piece)
+        self.session.receive_speech(scores)
+        if self._ended:
             self.session.receive_end()
+
+    def _hear(self) -> tuple[Samples, Sequence[float]]:
+        parts = [self._read]
+        missing = self._piece - len(self._read)
+        while missing >= 0:  # also if there is just enough, to learn whether that is all
+            part = next(self._audio, None)
+            if part is None:
+                self._ended = True
+                break
+            parts.append(part)
+            missing -= len(part)
+        full = [part for part in parts if len(part)]
+        read = full[0] if len(full) == 1 else np.concatenate(parts)  # which copies: not a file that is there as a whole
+        piece, self._read = read[: self._piece], read[self._piece :]
+        return piece, self._vad.score(piece) if len(piece) else ()
 
 
 async def _decode(window: Window, session: OnlineASRProcessor, engine: Engine, reading: _Reading) -> None:
@@ -134,37 +151,3 @@ async def _decode(window: Window, session: OnlineASRProcessor, engine: Engine, r
         session.receive_failure(window)
     finally:
         decoding.cancel()
-
-
-class _Collector:
-    """Events to utterances."""
-
-    def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._words: tuple[Word, ...] = ()
-        self._utterances: list[FinalUtterance] = []
-        self._lost: list[tuple[float, float]] = []
-
-    def take(self, events: Sequence[Event]) -> None:
-        for event in events:
-            match event:
-                case Committed(words=words):
-                    self._words += words
-                case UtteranceEnded(language=language):
-                    if self._words:
-                        self._utterances.append(FinalUtterance(self._words, language))
-                        self._listener.said(self._utterances[-1])
-                    self._words = ()
-                case DecodeFailed(start=start, end=end, is_final=True):
-                    self._lost.append((start, end))
-                    self._listener.lost(start, end)
-                case _:
-                    pass  # what matters only to someone who listens while it is said
-
-    def transcript(self, duration: float, expected: str | None) -> Transcript:
-        words = Counter[str]()
-        for utterance in self._utterances:
-            if utterance.language is not None:
-                words[utterance.language] += len(utterance.words)
-        language = max(words, key=words.__getitem__, default=expected)
-        return Transcript(tuple(self._utterances), duration, language, tuple(self._lost))

@@ -17,11 +17,13 @@ from reswhis.engine.engine import LocalEngine
 from reswhis.engine.model_pool import Residence
 from reswhis.observability.health import Health, State
 from reswhis.observability.metrics import BEHIND, Metrics, Snapshot
+from reswhis.observability.session_log import SessionLogs
 
 from .limits import FurtherModels, Limits
 from .loading import Loader, ProgressLog
 from .models import LoadedModel, Models
 from .sessions import Place, Sessions
+from .shared_sessions import SharedSessions
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +48,15 @@ class Service:
         further: FurtherModels | None = None,
         max_wait_s: float = 0.0,
         log_transcripts: bool = False,
+        log_sessions: SessionLogs | None = None,
     ) -> None:
         self.limits = limits
         self.metrics = Metrics()
+        self.shared = SharedSessions(keep_s=limits.keep_transcripts_s, max_viewers=limits.max_viewers)
+        """What others may read along, and for a time after."""
         self._config = config
         self._log_transcripts = log_transcripts
+        self._log_sessions = log_sessions
         self._health = Health()
         self._log = ProgressLog()
         self._loader = Loader(self.metrics, max_wait_s=max_wait_s)
@@ -71,6 +77,7 @@ class Service:
         self._loading.cancel()
         await asyncio.wait([self._loading])
         await self._stack.aclose()
+        self.shared.close()
 
     @property
     def health(self) -> Health:
@@ -159,7 +166,9 @@ class Service:
                 vad,
                 models=self._models,
                 log_transcripts=self._log_transcripts,
+                log_sessions=self._log_sessions,
                 metrics=self.metrics,
+                shared=self.shared,
             )
             self._stack.push_async_callback(sessions.aclose)
             self._loaded = Loaded(choice, engine, sessions)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any, TypeVar
 
 from reswhis.audio.pcm import AudioFormat
 from reswhis.audio.vad import SileroVAD
@@ -17,17 +19,25 @@ from reswhis.backends.base import BackendInfo
 from reswhis.core.errors import Overloaded
 from reswhis.core.events import Reason, UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
+from reswhis.core.transcript import Transcript
+from reswhis.core.types import Samples
 from reswhis.engine.engine import Engine
 from reswhis.observability.health import State
 from reswhis.observability.logs import TRANSCRIPTS
 from reswhis.observability.metrics import FULL, Metrics
+from reswhis.observability.session_log import SessionLog, SessionLogs
 
+from . import offline
 from .ear import ThreadedEar
+from .files import Files
 from .host import Host
 from .limits import Limits
 from .models import Models
+from .shared_sessions import Shared, SharedSessions
+from .sharing import Sharing
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 EAR_THREADS = 2
 """Scoring a second of audio takes some ms: two keep a hundred streams, and leave the cores to the recogniser."""
@@ -43,6 +53,9 @@ class Place:
         """Set when the server stops: a client without a session has nothing to finish."""
         self._run: asyncio.Task[None] | None = None
         self._engine: Engine | None = None
+        self._shared: Shared | None = None
+        self._work: asyncio.Task[Any] | None = None
+        self._aborted = False
         self._held = AsyncExitStack()
 
     async def use(self, model: str) -> BackendInfo:
@@ -52,12 +65,45 @@ class Place:
         self._engine = loaded.engine
         return loaded.info
 
-    def start(self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions) -> Host:
-        """The session begins. Called once at most."""
+    def start(
+        self, audio_format: AudioFormat, config: SessionConfig, options: StreamOptions, sharing: Sharing | None = None
+    ) -> Host:
+        """The session begins. Called once at most. ``sharing``: others may read along."""
         assert self.host is None
         self.host = self._sessions.make_host(audio_format, config, options, self._engine)
+        if sharing is not None:
+            self._shared = self._sessions.shared.share(sharing, self.host.journal)
         self._run = asyncio.create_task(self.host.run())
         return self.host
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what a client without a session is here for. Raises Overloaded if the server stops before it is done."""
+        assert self.host is None and self._work is None
+        self._work = task = asyncio.create_task(work)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if self._aborted:
+                raise Overloaded("the server is stopping") from None
+            raise
+
+    async def transcribe(
+        self, audio: Iterable[Samples], config: SessionConfig, options: StreamOptions, listener: offline.Listener
+    ) -> Transcript:
+        """A file instead of a session, in :meth:`run`; cancelling it takes its window out of the queue.
+
+        Raises EngineDead, and whatever reading ``audio`` raises.
+        """
+        files, engine = self._sessions.files, self._engine or self._sessions.engine
+        return await files.transcribe(audio, engine, config, options, listener)
+
+    def abort(self, error: str) -> None:
+        """Nothing more is decoded: the client is told so, with what is known."""
+        self._aborted = True
+        if self.host is not None:
+            self.host.abort(error)
+        if self._work is not None:
+            self._work.cancel()
 
     async def drain(self) -> None:
         """Finish the session, and return when all is decoded."""
@@ -72,13 +118,20 @@ class Place:
     async def __aexit__(self, *_: object) -> None:
         try:
             if self.host is not None and self._run is not None:
-                await self.host.leave()
-                if not self.host.readers:
+                viewed = self._is_viewed
+                await self.host.leave(viewed=viewed)
+                if not (self.host.readers or viewed):
                     self._run.cancel()
                 await asyncio.wait([self._run])
         finally:
             self._sessions.leave(self)
+            if self._shared is not None:
+                self._sessions.shared.keep(self._shared)
             await self._held.aclose()
+
+    @property
+    def _is_viewed(self) -> bool:
+        return self._shared is not None and (self._shared.viewers > 0 or self._sessions.shared.keeps)
 
 
 class Sessions:
@@ -92,15 +145,21 @@ class Sessions:
         *,
         models: Models | None = None,
         log_transcripts: bool = False,
+        log_sessions: SessionLogs | None = None,
         metrics: Metrics | None = None,
+        shared: SharedSessions | None = None,
     ) -> None:
         """``models``: those that a session may ask for instead of the engine's."""
         self.limits = limits
         self.models = models
+        self.shared = SharedSessions() if shared is None else shared  # an empty one is no less true
         self._log_transcripts = log_transcripts
+        self._log_sessions = log_sessions
         self._metrics = metrics or Metrics()
+        self.files = Files(vad, self._metrics, log_transcripts=log_transcripts)
         self._begun = 0
-        self._engine = engine
+        self.engine = engine
+        """Of the server's own model."""
         self._vad = vad
         self._ears = ThreadPoolExecutor(EAR_THREADS, thread_name_prefix="ear")
         self._places: set[Place] = set()
@@ -138,12 +197,18 @@ class Sessions:
         log_utterance = partial(_log_utterance, self._begun) if self._log_transcripts else None
         return Host(
             session,
-            engine or self._engine,
+            engine or self.engine,
             ear,
             max_backlog_s=self.limits.max_backlog_s,
             log_utterance=log_utterance,
+            log_event=self._log_of(self._begun, audio_format),
             metrics=self._metrics,
         )
+
+    def _log_of(self, number: int, audio: AudioFormat) -> SessionLog | None:
+        if self._log_sessions is None:
+            return None
+        return self._log_sessions.begin(number, f"{audio.encoding}, {audio.sample_rate} Hz, channels {audio.channels}")
 
     def leave(self, place: Place) -> None:
         self._places.discard(place)
@@ -164,11 +229,11 @@ class Sessions:
         except TimeoutError:
             logger.warning("%d sessions had not finished after %g s", len(self), self.limits.drain_timeout_s)
             for place in self._places:
-                if place.host is not None:
-                    place.host.abort("server_restart")
+                place.abort("server_restart")
             await asyncio.sleep(0)  # lets their readers be told
 
     async def aclose(self) -> None:
+        await self.files.aclose()
         await asyncio.to_thread(self._ears.shutdown)
 
 

@@ -49,6 +49,8 @@ class Setting:
     """The first is the one to show."""
     former_variable: str
     """Its environment variable in reswhis 0.1; empty for none."""
+    is_spaced: bool
+    """On a command line several values may follow one flag."""
 
     @property
     def variable(self) -> str:
@@ -101,6 +103,7 @@ def _setting(name: str, field: FieldInfo) -> Setting:
         is_secret=SecretStr in get_args(field.annotation),
         flags=tuple("--" + spelling.replace("_", "-") for spelling in (name, *map(str, more["flags"]))),
         former_variable=str(more["variable"]),
+        is_spaced=bool(more["spaced"]),
     )
 
 

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from reswhis.core.languages import LANGUAGES, language_code
 
+FORMER_BACKENDS = {"plain": "faster-whisper", "batched": "faster-whisper"}
+"""Whether windows are decoded together is no question of the backend here."""
 ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*://[^\s/?#@,*]+)/?")
 
 
@@ -32,12 +34,15 @@ class Group(enum.StrEnum):
     LOGGING = "Logging"
 
 
-def _in(group: Group, unit: str = "", flags: tuple[str, ...] = (), variable: str = "") -> dict[str, JsonValue]:
+def _in(
+    group: Group, unit: str = "", flags: tuple[str, ...] = (), variable: str = "", spaced: bool = False
+) -> dict[str, JsonValue]:
     """What pydantic has no place for.
 
-    ``flags`` are further names on the command line, without dashes; ``variable`` is the one of reswhis 0.1.
+    ``flags`` are further names on the command line, without dashes; ``variable`` is the one of reswhis 0.1;
+    ``spaced``: several values may follow the flag, as no operand does.
     """
-    return {"group": group, "unit": unit, "flags": list(flags), "variable": variable}
+    return {"group": group, "unit": unit, "flags": list(flags), "variable": variable, "spaced": spaced}
 
 
 class Settings(BaseSettings):
@@ -97,6 +102,44 @@ class Settings(BaseSettings):
         description="Password of that key, if it has one. A command line is visible to other users of the machine: "
         "better the variable.",
         json_schema_extra=_in(Group.SERVER),
+    )
+    wyoming: bool = Field(
+        False,
+        description="Serve Home Assistant, too, which speaks Wyoming over TCP. There is no place for a key in it: with "
+        "api_key only to this machine itself.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    wyoming_port: int = Field(
+        10300,
+        ge=0,
+        le=65535,
+        description="Port for that, at the same address; 0 takes a free one.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    grpc: bool = Field(
+        False,
+        description="Serve whisper_realtime_server's gRPC clients, too; needs the extra grpc.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    ports: tuple[Annotated[int, Field(ge=0, le=65535)], ...] = Field(
+        (50051,),
+        min_length=1,
+        description="Ports for that, at the same address; 0 takes a free one. Several: --ports 50051 50052, or with "
+        "commas.",
+        json_schema_extra=_in(Group.SERVER, spaced=True),
+    )
+    grpc_dialect: Literal["0.3", "0.2"] = Field(
+        "0.3",
+        description="Version of whisper_realtime_server whose answers a gRPC client gets that names no encoding: "
+        "nothing else tells the two apart.",
+        json_schema_extra=_in(Group.SERVER),
+    )
+    max_workers: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="gRPC streams at once; one more is refused with RESOURCE_EXHAUSTED. 0: as many as max_sessions.",
+        json_schema_extra=_in(Group.LIMITS),
     )
 
     backend: str = Field(
@@ -328,6 +371,22 @@ class Settings(BaseSettings):
         description="Disagreements in a row that are waited out before the fallback.",
         json_schema_extra=_in(Group.STREAMING),
     )
+    dedup_threshold: float = Field(
+        98.0,
+        ge=0,
+        le=100,
+        description="Taken for the sake of older scripts, and without effect: what was said before is found by text "
+        "and time together.",
+        json_schema_extra=_in(Group.STREAMING, "percent"),
+    )
+    max_chunk_duration_seconds: float = Field(
+        1.0,
+        ge=0.1,
+        le=15,
+        description="Longest chunk that a client of whisper_realtime_server's protocol may announce; a session there "
+        "decodes in steps of its chunk.",
+        json_schema_extra=_in(Group.STREAMING, "seconds"),
+    )
     buffer_trimming_sec: float = Field(
         15.0,
         ge=1,
@@ -403,7 +462,7 @@ class Settings(BaseSettings):
         100,
         ge=1,
         le=100_000,
-        description="Sessions at once; one more is refused with 503 and a time to come back.",
+        description="Sessions and files at once; one more is refused with 503 and a time to come back.",
         json_schema_extra=_in(Group.LIMITS),
     )
     max_frame_bytes: int = Field(
@@ -411,6 +470,14 @@ class Settings(BaseSettings):
         ge=1024,
         le=16_777_216,
         description="Largest frame that a client may send; a larger one ends its connection with 1009.",
+        json_schema_extra=_in(Group.LIMITS, "bytes"),
+    )
+    max_upload_bytes: int = Field(
+        268_435_456,
+        ge=1024,
+        le=1_099_511_627_776,
+        description="Largest file that a client may send to be transcribed, with what comes with it; a larger one is "
+        "refused with 413. It is kept on disk meanwhile, where temporary files are.",
         json_schema_extra=_in(Group.LIMITS, "bytes"),
     )
     idle_timeout_s: float = Field(
@@ -455,6 +522,21 @@ class Settings(BaseSettings):
         description="Time for the last words of running sessions when the server is told to stop.",
         json_schema_extra=_in(Group.LIMITS, "seconds"),
     )
+    keep_transcripts_s: float = Field(
+        600.0,
+        ge=0,
+        le=86_400,
+        description="How long after its end others can read what was said in a session whose client has asked for "
+        "captions; in memory, never on disk.",
+        json_schema_extra=_in(Group.LIMITS, "seconds"),
+    )
+    max_viewers: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Readers of captions at once, over all sessions; one more is refused with 503.",
+        json_schema_extra=_in(Group.LIMITS),
+    )
 
     log_level: Literal["debug", "info", "warning", "error", "critical"] = Field(
         "info", description="Least severity that is logged.", json_schema_extra=_in(Group.LOGGING)
@@ -465,6 +547,17 @@ class Settings(BaseSettings):
     log_transcripts: bool = Field(
         False,
         description="Log what is said, too. Whoever can read the log can then read the conversations.",
+        json_schema_extra=_in(Group.LOGGING),
+    )
+    log_every_processor: bool = Field(
+        False,
+        description="Write a file for each session, too: what happens in it and when; its words only with "
+        "log_transcripts.",
+        json_schema_extra=_in(Group.LOGGING),
+    )
+    log_dir: Path | None = Field(
+        None,
+        description="Directory of these files, if not server_logs; it is made, and they are never removed.",
         json_schema_extra=_in(Group.LOGGING),
     )
 
@@ -498,6 +591,11 @@ class Settings(BaseSettings):
         if get_origin(annotation) is Literal:
             return next((name for name in get_args(annotation) if _plain(name) == _plain(value)), value)
         return value
+
+    @field_validator("backend")
+    @classmethod
+    def _of_today(cls, value: str) -> str:
+        return FORMER_BACKENDS.get(_plain(value), value)
 
     @field_validator("language")
     @classmethod
@@ -536,7 +634,7 @@ class Settings(BaseSettings):
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_origin(origin) for origin in value)
 
-    @field_validator("model_dir", "model_cache_dir", "log_file", "ssl_certfile", "ssl_keyfile")
+    @field_validator("model_dir", "model_cache_dir", "log_file", "log_dir", "ssl_certfile", "ssl_keyfile")
     @classmethod
     def _home(cls, value: Path | None) -> Path | None:
         """Only a shell expands ~, and only in some places."""

@@ -14,6 +14,7 @@ from reswhis.core.commit import PolicyConfig
 from reswhis.core.endpointing import EndpointingConfig
 from reswhis.core.online import SessionConfig, StreamOptions
 from reswhis.core.types import DecodeOptions
+from reswhis.observability.session_log import DIRECTORY, SessionLogs
 from reswhis.server.limits import FurtherModels, Limits
 
 from .declaration import Settings
@@ -100,13 +101,22 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         max_sessions=settings.max_sessions,
         max_frame_bytes=settings.max_frame_bytes,
+        max_upload_bytes=settings.max_upload_bytes,
         idle_timeout_s=settings.idle_timeout_s,
         idle_flush_s=settings.idle_flush_s,
         max_session_s=settings.max_session_s,
         max_backlog_s=settings.max_backlog_s,
         write_timeout_s=settings.write_timeout_s,
         drain_timeout_s=settings.drain_timeout_s,
+        keep_transcripts_s=settings.keep_transcripts_s,
+        max_viewers=settings.max_viewers,
     )
+
+
+def session_logs(settings: Settings) -> SessionLogs | None:
+    if not settings.log_every_processor:
+        return None
+    return SessionLogs(settings.log_dir or DIRECTORY, settings.log_transcripts)
 
 
 def _secret(value: SecretStr | None) -> str | None:

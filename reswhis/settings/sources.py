@@ -31,6 +31,9 @@ KUBERNETES = re.compile(r"RESWHIS_(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP)
 GETTEXT = re.compile(r"C|POSIX|.*[_:.@].*")
 """What ``LANGUAGE`` holds where it is gettext's, on many Linux desktops: ``en_US:en``. No language of ours looks so."""
 RATE_VARIABLE, RATE = "SAMPLING_RATE", "16000"
+BATCHED_VARIABLE, BATCHED = "USE_BATCHED_INFERENCE", "faster-whisper"
+"""Of whisper_realtime_server. Either answer chose the same recogniser, and batches are no choice here."""
+TRUTH_VALUES = {"0", "1", "f", "false", "n", "no", "off", "on", "t", "true", "y", "yes"}
 SEE_HELP = "; reswhis --help lists all settings."
 
 
@@ -78,7 +81,7 @@ def _from_environment(environ: Mapping[str, str], known: Mapping[str, Setting]) 
 
 
 def _from_former_environment(environ: Mapping[str, str], known: Mapping[str, Setting]) -> dict[str, _Given]:
-    """The variables of reswhis 0.1, whose names are anyone's."""
+    """The variables of reswhis 0.1 and whisper_realtime_server, whose names are anyone's."""
     rate = environ.get(RATE_VARIABLE, "").strip()
     if rate not in ("", RATE):
         raise ConfigurationError(
@@ -86,6 +89,12 @@ def _from_former_environment(environ: Mapping[str, str], known: Mapping[str, Set
             "as in /ws/transcribe?sample_rate=48000."
         )
     given = {}
+    batched = environ.get(BATCHED_VARIABLE, "").strip()
+    if batched and batched.lower() not in TRUTH_VALUES:
+        shown = _quoted(batched)
+        raise ConfigurationError(f"backend (variable {BATCHED_VARIABLE}) must be true or false, not {shown}.")
+    if batched:
+        given["backend"] = _Given(BATCHED, f"variable {BATCHED_VARIABLE}")
     for setting in known.values():
         variable = setting.former_variable
         value = environ.get(variable, "").strip() if variable else ""

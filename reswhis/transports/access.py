@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-BEARER = "bearer"
+SCHEMES = ("bearer", "token")
+"""The second is Deepgram's word for it."""
+IN_SUBPROTOCOL = "openai-insecure-api-key."
+"""What a key follows at once in the subprotocols of OpenAI's clients in browsers."""
 FROM_DISK = ("null", "file://")
 """What browsers call the origin of a file; Chromium and what is made of it say the second to WebSockets."""
 
@@ -74,17 +77,22 @@ def _is_address(name: str) -> bool:
 
 
 def key_of(headers: Mapping[str, str], query: Mapping[str, str], subprotocols: Sequence[str]) -> str | None:
-    """The key in ``Authorization: Bearer``, ``?api_key=`` or the subprotocols ``bearer, KEY``, in this order."""
+    """The key in ``Authorization: Bearer``, ``?api_key=`` or the subprotocols ``bearer, KEY``, in this order.
+
+    ``Token`` does as well as ``Bearer``. Last comes a subprotocol that is ``openai-insecure-api-key.KEY``.
+    """
     scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == BEARER:
+    if scheme.lower() in SCHEMES:
         return key.strip()
     if "api_key" in query:
         return query["api_key"]
-    if len(subprotocols) > 1 and subprotocols[0] == BEARER:
+    if len(subprotocols) > 1 and subprotocols[0] in SCHEMES:
         return subprotocols[1]
-    return None
+    keys = (name.removeprefix(IN_SUBPROTOCOL) for name in subprotocols if name.startswith(IN_SUBPROTOCOL))
+    return next(keys, None)
 
 
 def subprotocol_of(offered: Iterable[str]) -> str | None:
     """What to echo: browsers fail a handshake that answers none of what they offered."""
-    return next(iter(offered), None)
+    names = sorted(offered, key=lambda name: name.startswith(IN_SUBPROTOCOL))  # a key is not repeated if it need not be
+    return next(iter(names), None)

@@ -15,6 +15,7 @@ from reswhis.backends.base import BackendInfo
 from reswhis.core.events import Event, Flushed
 from reswhis.core.online import SessionConfig, StreamOptions
 from reswhis.server.limits import Limits
+from reswhis.server.sharing import Sharing
 
 Message = str | bytes
 
@@ -41,6 +42,8 @@ class Open:
     audio: AudioFormat
     config: SessionConfig
     options: StreamOptions
+    sharing: Sharing | None = None
+    """Whether others may read along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class UseModel:
 @dataclass(frozen=True, slots=True)
 class Audio:
     """Encoded as Open said."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Part of a file that says itself what it holds: see :mod:`reswhis.audio.container`. The session opens as plain."""
 
     data: bytes
 
@@ -85,7 +95,7 @@ class Notify:
     notice: Notice
 
 
-Command = Open | UseModel | Audio | Configure | Flush | End | Notify
+Command = Open | UseModel | Audio | Packed | Configure | Flush | End | Notify
 
 
 # Notices: what the connection itself has to say, beside the session's events.
@@ -122,7 +132,14 @@ class Nothing:
     """Audio has come in, and none of it has become text."""
 
 
-Notice = Ready | Configured | Pong | Rejected | Nothing | Flushed
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Something that one protocol alone has to say; its codec knows what."""
+
+    what: object
+
+
+Notice = Ready | Configured | Pong | Rejected | Nothing | Reply | Flushed
 """``Flushed`` where there is no session yet that could say it."""
 
 

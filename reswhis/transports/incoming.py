@@ -1,4 +1,4 @@
-"""What a client sends over its socket, in order; taken in ahead of its turn while something else is waited for.
+"""What a client sends over its wire, in order; taken in ahead of its turn while something else is waited for.
 
 Knows no protocol. Read by :mod:`.websocket` alone, by one task at a time.
 """
@@ -10,9 +10,8 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
-
 from .codec import Message
+from .wire import Wire
 
 T = TypeVar("T")
 
@@ -21,18 +20,18 @@ MESSAGE_BYTES = 256
 
 
 class Incoming:
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._ahead: deque[Message] = deque()
 
     async def next(self) -> Message:
-        """Raises WebSocketDisconnect. Cancelling it loses nothing."""
-        return self._ahead.popleft() if self._ahead else await self._receive()
+        """Raises Gone. Cancelling it loses nothing."""
+        return self._ahead.popleft() if self._ahead else await self._wire.receive()
 
     async def while_waiting(self, work: Coroutine[Any, Any, T], room: int) -> T:
         """Wait for the work while taking in what comes, up to ``room`` bytes of it.
 
-        Raises WebSocketDisconnect as soon as the client goes, and whatever the work raises. A client that has sent more
+        Raises Gone as soon as the client goes, and whatever the work raises. A client that has sent more
         is not read, so that its going is noticed only when the work is done.
         """
         working, taking = asyncio.create_task(work), asyncio.create_task(self._take_in(room))
@@ -48,14 +47,6 @@ class Incoming:
 
     async def _take_in(self, room: int) -> None:
         while room > 0:
-            message = await self._receive()
+            message = await self._wire.receive()
             self._ahead.append(message)
             room -= len(message) + MESSAGE_BYTES
-
-    async def _receive(self) -> Message:
-        message = await self._socket.receive()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1005))
-        data: bytes | None = message.get("bytes")
-        text: str = message.get("text") or ""
-        return text if data is None else data

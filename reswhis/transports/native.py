@@ -14,6 +14,7 @@ from reswhis.core.errors import ClientError
 from reswhis.core.languages import LANGUAGES, language_code
 from reswhis.core.online import StreamOptions
 from reswhis.core.types import SAMPLE_RATE, DecodeOptions, Word
+from reswhis.server.sharing import Sharing
 
 from . import native_messages as messages
 from . import native_server_messages as told
@@ -34,6 +35,7 @@ from .codec import (
     Pong,
     Ready,
     Rejected,
+    Reply,
     UseModel,
 )
 
@@ -66,8 +68,12 @@ EXPLANATIONS = {
 class NativeCodec:
     """Plain mode sends ``final`` alone, and what a client asks for that has shown that it speaks JSON."""
 
-    def __init__(self, session_id: str, query: Mapping[str, str], defaults: Defaults) -> None:
+    def __init__(
+        self, session_id: str, query: Mapping[str, str], defaults: Defaults, *, viewer_token: str | None = None
+    ) -> None:
+        """``viewer_token``: for those who are to read along, if the client asks for that; None: nobody can."""
         self._session_id = session_id
+        self._viewer_token = viewer_token
         self._query = query
         self._defaults = defaults
         self._info: BackendInfo | None = defaults.info
@@ -175,8 +181,12 @@ class NativeCodec:
         return self._begin()
 
     def _begin(self) -> Sequence[Command]:
-        ready = Ready(self._session_id, self._open.audio, self._options)
-        return [self._open, Notify(ready)] if self._full else [self._open]
+        if self._full:
+            return [self._open, Notify(Ready(self._session_id, self._open.audio, self._options))]
+        if self._open.sharing is not None:
+            message = "captions: only with a start message, whose answer has the token that others need"
+            raise ClientError(message, param="captions")
+        return [self._open]
 
     def _info_of(self, model: str) -> BackendInfo | None:
         """None as long as nobody knows."""
@@ -197,7 +207,14 @@ class NativeCodec:
         if asked.multilingual is not None:
             config = replace(config, multilingual=asked.multilingual)
         audio = AudioFormat(asked.audio.encoding, asked.audio.sample_rate, asked.audio.channels)
-        return Open(audio, config, self._changed(defaults.options, asked))
+        return Open(audio, config, self._changed(defaults.options, asked), self._sharing(asked))
+
+    def _sharing(self, asked: messages.Start) -> Sharing | None:
+        if not asked.captions:
+            return None
+        if self._viewer_token is None:
+            raise ClientError("captions: this server has none", code="unsupported", param="captions")
+        return Sharing(self._session_id, self._viewer_token)
 
     def _changed(self, options: StreamOptions, change: messages.Start | messages.Configure) -> StreamOptions:
         decode, endpointing = options.decode, options.endpointing
@@ -269,7 +286,7 @@ class NativeCodec:
                 return self._error(error, EXPLANATIONS.get(error, "the session has ended"), None, now, fatal=True)
             case ev.Flushed(str(id)):
                 return {"type": "flushed", "seq": self._next(), "audio_ms": now, "id": json.loads(id)}
-            case ev.Flushed() | Nothing():
+            case ev.Flushed() | Nothing() | Reply():
                 return None
             case ev.Closed() | ev.DecodeFailed() | Ready() | Configured() | Pong() | Rejected():
                 return self._answer(event, now) if self._speaks_json else None
@@ -433,11 +450,13 @@ class NativeCodec:
 
     def _ready(self, ready: Ready, now: int) -> told.Ready:
         limits = self._defaults.limits
-        return {
+        sharing = self._open.sharing
+        message: told.Ready = {
             "type": "ready",
             "seq": self._next(),
             "audio_ms": now,
             "session_id": ready.session_id,
+            "viewer_token": "" if sharing is None else sharing.viewer_token,
             "version": 1,
             "model": (self._info or self._defaults.info).model,
             "audio": {
@@ -453,6 +472,9 @@ class NativeCodec:
                 "max_session_s": limits.max_session_s,
             },
         }
+        if sharing is None:  # which has its place among the others
+            del message["viewer_token"]
+        return message
 
     def _in_force(self, options: StreamOptions) -> told.InForce:
         return {

@@ -94,6 +94,9 @@ class Start(_Changeable):
     words: Annotated[bool, Field(description="Whether `final` has the times of its words.")] = True
     multilingual: Annotated[bool | None, Field(description="Detect the language of every utterance.")] = None
     diagnostics: Annotated[bool, Field(description="Whether to send `suppressed` as well.")] = False
+    captions: Annotated[
+        bool, Field(description="Whether others may read along: `ready` then has the `viewer_token` to do so.")
+    ] = False
 
 
 class Configure(_Changeable):

@@ -120,6 +120,7 @@ class Ready(Numbering, InForce):
 
     type: Literal["ready"]
     session_id: Annotated[str, Field(description="Unlike that of any other session.")]
+    viewer_token: NotRequired[Annotated[str, Field(description="Lets others read along, if `start` said `captions`.")]]
     version: Annotated[Literal[1], Field(description="Of the protocol.")]
     model: Annotated[str, Field(description="The model that decodes.")]
     audio: Annotated[Audio, Field(description="What the binary frames are taken for.")]

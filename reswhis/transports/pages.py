@@ -19,6 +19,7 @@ from .access import Access, key_of
 
 PACKAGE = Path(reswhis.__file__).parent
 WEB_CLIENT = "web_client.html"
+CAPTION_PAGE = "caption_page.html"
 PAGE_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Content-Type-Options": "nosniff",
@@ -39,6 +40,7 @@ class Configured(BaseModel):
     compute_type: str
     policy: str
     key_required: bool = Field(description="whether a session wants an API key")
+    doors: list[str] = Field(description="protocols that are spoken here")
 
 
 class Model(BaseModel):
@@ -56,7 +58,19 @@ class Info(Configured):
     models: list[Model] = Field(description="those that a session may ask for, the server's own first")
     sessions: int
     max_sessions: int
-    endpoints: list[str] = ["/ws/transcribe", "/transcribe", "/", "/info", "/health/live", "/health/ready", "/metrics"]
+    endpoints: list[str] = [
+        "/ws/transcribe",
+        "/transcribe",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+        "/v1/models",
+        "/",
+        "/captions",
+        "/info",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+    ]
 
 
 class Live(BaseModel):
@@ -76,7 +90,13 @@ def router(service: Service, configured: Configured, access: Access) -> APIRoute
     @pages.get("/", include_in_schema=False)
     @pages.head("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(web_client(), headers=PAGE_HEADERS)
+        return FileResponse(page_file(WEB_CLIENT), headers=PAGE_HEADERS)
+
+    @pages.get("/captions", include_in_schema=False)
+    @pages.head("/captions", include_in_schema=False)
+    async def captions() -> FileResponse:
+        """For a session's viewers: it holds nothing of any session."""
+        return FileResponse(page_file(CAPTION_PAGE), headers=PAGE_HEADERS)
 
     @pages.get("/info")
     @pages.head("/info", include_in_schema=False)
@@ -126,7 +146,7 @@ def router(service: Service, configured: Configured, access: Access) -> APIRoute
     return pages
 
 
-def web_client() -> Path:
-    """The page, where an installation has it or, in a checkout, where people look for it."""
-    installed = PACKAGE / WEB_CLIENT
-    return installed if installed.exists() else PACKAGE.parent / "clients" / WEB_CLIENT
+def page_file(name: str) -> Path:
+    """A page, where an installation has it or, in a checkout, where people look for it."""
+    installed = PACKAGE / name
+    return installed if installed.exists() else PACKAGE.parent / "clients" / name

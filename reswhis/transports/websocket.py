@@ -1,4 +1,4 @@
-"""The one WebSocket shell: carries any codec's messages between an accepted socket and a session.
+"""The one shell of all live connections: carries any codec's messages between an open wire and a session.
 
 Knows no protocol's words. Reading and each way of writing is a task of its own, so that a client
 that writes everything before it reads anything, or reads nothing at all, holds up only itself.
@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
-
 from reswhis.core.errors import ClientError, ConfigurationError, Overloaded
 from reswhis.core.events import Closed, Reason
 from reswhis.server.host import Host
@@ -23,13 +21,17 @@ from reswhis.server.journal import Entry
 from reswhis.server.limits import Limits
 from reswhis.server.sessions import Place
 
-from .codec import Audio, Close, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open, UseModel
+from .codec import Audio, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open, Packed, UseModel
 from .incoming import Incoming
+from .unpacking import Unpacking
+from .wire import Gone, Wire
 
 logger = logging.getLogger(__name__)
 
 MAX_NOTICES = 256
 """Answers that a client has not taken yet; with more it is not read until it takes some."""
+AHEAD = 65_536
+"""Bytes taken in while a message is unpacked."""
 GIVE_UP_S = 1.0
 """For the last word to a client that may take nothing."""
 
@@ -44,11 +46,12 @@ class _Failure:
 
 
 class Connection:
-    """:meth:`serve` returns when the socket is closed. The place is the caller's to leave."""
+    """:meth:`serve` returns when the wire is closed. The place is the caller's to leave."""
 
-    def __init__(self, socket: WebSocket, codec: Codec, place: Place, limits: Limits) -> None:
-        self._socket = socket
-        self._incoming = Incoming(socket)
+    def __init__(self, wire: Wire, codec: Codec, place: Place, limits: Limits) -> None:
+        self._wire = wire
+        self._incoming = Incoming(wire)
+        self._unpacking = Unpacking()
         self._codec = codec
         self._place = place
         self._limits = limits
@@ -68,7 +71,7 @@ class Connection:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-        except WebSocketDisconnect:
+        except Gone:
             pass
         except TimeoutError:
             logger.info("a client took nothing for %g s", self._limits.write_timeout_s)
@@ -78,6 +81,7 @@ class Connection:
             code, message = "internal_error", "an error inside the server; its log says more"
             await self._give_up(self._codec.fail(code, message, None, self._received), code)
         finally:
+            self._unpacking.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -120,12 +124,15 @@ class Connection:
         match command:
             case UseModel():
                 await self._use_model(command)
-            case Open(audio, config, options):
-                self._place.start(audio, config, options)
+            case Open(audio, config, options, sharing):
+                self._place.start(audio, config, options, sharing)
                 self._opened.set()
             case Audio(data):
                 self._unflushed = True
                 await self._host.receive_audio(data)
+            case Packed(data):
+                self._unflushed = True
+                await self._incoming.while_waiting(self._unpack(data), AHEAD)  # it may hold an hour, and its client go
             case Configure(options):
                 self._host.receive_configure(options)
             case Flush(id):
@@ -133,6 +140,7 @@ class Connection:
                 await self._host.receive_flush(id)
             case End():
                 self._finished = True
+                await self._finish_unpacking(self._host)
                 await self._host.receive_end()
             case Notify(notice):
                 await self._room.acquire()
@@ -151,6 +159,14 @@ class Connection:
         for command in wanted.then(model):
             if self._failure is None:
                 await self._obey(command)
+
+    async def _unpack(self, data: bytes) -> None:
+        async for samples in self._unpacking.push(data):
+            await self._host.receive_audio(samples)
+
+    async def _finish_unpacking(self, host: Host) -> None:
+        async for samples in self._unpacking.finish():
+            await host.receive_audio(samples)
 
     @property
     def _host(self) -> Host:
@@ -171,6 +187,8 @@ class Connection:
                 await self._send_notices()
                 await self._end(self._codec.fail(code, message, param, 0), code)
         else:
+            with suppress(ClientError):
+                await self._finish_unpacking(self._place.host)
             await self._place.host.receive_end(code=code)
 
     async def _watch_age(self) -> None:
@@ -184,6 +202,8 @@ class Connection:
         if self._place.host is None:
             await self._fail("server_restart", "the server stops")
         else:
+            with suppress(ClientError):
+                await self._finish_unpacking(self._place.host)
             await self._place.host.receive_end(Reason.DRAIN)
         await asyncio.Event().wait()
 
@@ -227,22 +247,13 @@ class Connection:
 
     async def _end(self, messages: list[Message], error: str | None) -> None:
         await self._send(messages)
-        await self._close(self._codec.close(error))
+        await self._wire.close(self._codec.close(error))
 
     async def _give_up(self, messages: list[Message], error: str) -> None:
-        with suppress(TimeoutError, WebSocketDisconnect):
+        with suppress(TimeoutError, Gone):
             async with asyncio.timeout(GIVE_UP_S):
                 await self._end(messages, error)
 
     async def _send(self, messages: list[Message]) -> None:
         for message in messages:
-            if self._socket.application_state is not WebSocketState.CONNECTED:
-                return
-            if isinstance(message, str):
-                await self._socket.send_text(message)
-            else:
-                await self._socket.send_bytes(message)
-
-    async def _close(self, close: Close) -> None:
-        if self._socket.application_state is WebSocketState.CONNECTED:
-            await self._socket.close(close.code, close.reason)
+            await self._wire.send(message)

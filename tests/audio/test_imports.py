@@ -5,7 +5,7 @@ import sys
 
 SCRIPT = """
 import sys
-import reswhis.audio.files, reswhis.audio.input, reswhis.audio.pcm, reswhis.audio.resample
+import reswhis.audio.file_pieces, reswhis.audio.files, reswhis.audio.input, reswhis.audio.pcm, reswhis.audio.resample
 from reswhis.audio.vad import SileroVAD
 heavy = {"av", "ctranslate2", "faster_whisper", "librosa", "onnxruntime", "soundfile", "soxr"}
 print("at import:", *sorted(heavy & sys.modules.keys()))

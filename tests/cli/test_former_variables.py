@@ -14,6 +14,9 @@ from reswhis.settings import Settings
     [
         ("BACKEND", "faster-whisper", "backend", "faster-whisper"),
         ("BACKEND", "faster_whisper", "backend", "faster_whisper"),
+        ("BACKEND", "batched", "backend", "faster-whisper"),
+        ("USE_BATCHED_INFERENCE", "True", "backend", "faster-whisper"),
+        ("USE_BATCHED_INFERENCE", "no", "backend", "faster-whisper"),
         ("MODEL_SIZE", "large-v3-turbo", "model", "large-v3-turbo"),
         ("LANGUAGE", "en", "language", "en"),
         ("LANGUAGE", "auto", "language", "auto"),
@@ -35,6 +38,12 @@ def test_our_own_variable_wins_and_the_flag_over_both():
     assert load([], environ).language == "de"
     assert load(["--language", "fr"], environ).language == "fr"
     assert load([], {"LANGUAGE": "en", "RESWHIS_LANGUAGE": ""}).language == "en"
+
+
+def test_a_backend_that_is_named_wins_over_how_it_was_to_decode():
+    environ = {"USE_BATCHED_INFERENCE": "1", "BACKEND": "pocketsphinx"}
+    assert load([], environ).backend == "pocketsphinx"
+    assert load(["--backend", "plain"], environ).backend == "faster-whisper"
 
 
 def test_one_wins_over_the_file(tmp_path):
@@ -67,7 +76,12 @@ def test_another_sampling_rate_is_refused_with_where_to_say_it():
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("LANGUAGE", "klingon"), ("MINIMUM_CHUNK_SIZE", "often"), ("USE_VOICE_ACTIVITY_CONTROLLER", "perhaps")],
+    [
+        ("LANGUAGE", "klingon"),
+        ("MINIMUM_CHUNK_SIZE", "often"),
+        ("USE_VOICE_ACTIVITY_CONTROLLER", "perhaps"),
+        ("USE_BATCHED_INFERENCE", "perhaps"),
+    ],
 )
 def test_a_value_that_is_wrong_is_refused_under_the_name_it_was_given(variable, value):
     with pytest.raises(ConfigurationError, match=f"variable {variable}"):

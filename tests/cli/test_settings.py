@@ -1,6 +1,7 @@
 import pytest
 
 from reswhis.cli.arguments import load
+from reswhis.cli.serve import without_effect
 from reswhis.core.errors import ConfigurationError
 from reswhis.settings import Settings
 from reswhis.settings.catalogue import Kind, catalogue
@@ -137,6 +138,13 @@ def test_a_path_may_start_at_home():
 @pytest.mark.parametrize(("written", "code"), [("auto", "auto"), ("de", "de"), ("German", "de")])
 def test_a_language_is_a_code_or_its_english_name(written, code):
     assert load(["--language", written], {}).language == code
+
+
+def test_flags_about_agreement_are_named_where_another_policy_decides(toml):
+    given = [*toml("fallback = false"), "--qratio-threshold", "95"]
+    idle = without_effect(load(given, {"RESWHIS_AGREEMENT_N": "3"}))
+    assert idle == ["--agreement-n", "--similarity or --qratio-threshold", "--fallback"]
+    assert without_effect(load([*given, "--policy", "local-agreement"], {})) == without_effect(load([], {})) == []
 
 
 def test_the_settings_do_not_change():

@@ -1,5 +1,6 @@
 """Every example of docs/clients.md runs against a real server, with no other change than its address."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from docs.snippets import Running, environment, snippets
+from docs.snippets import ROOT, Running, environment, snippets
 
 from server_process import Process
 
@@ -44,6 +45,10 @@ def has_portaudio():
     return True
 
 
+def has(*packages):
+    return all(importlib.util.find_spec(package) is not None for package in packages)
+
+
 def lacking(name, microphone):
     """Why what an example needs is not here, or None."""
     match name:
@@ -57,7 +62,11 @@ def lacking(name, microphone):
             return "chromium is not installed"
         case "node" if node() is None:
             return "Node.js is not installed, or is older than 20"
-        case "microphone" | "PortAudio" | "chromium" | "node":
+        case "grpcio" if not has("grpc", "grpc_health", "grpc_reflection"):
+            return "gRPC is not installed: uv sync --extra grpc"
+        case "grpcio-tools" if not has("grpc", "grpc_health", "grpc_reflection", "grpc_tools"):
+            return "gRPC or its tools are not installed: uv sync --extra grpc"
+        case "microphone" | "PortAudio" | "chromium" | "node" | "grpcio" | "grpcio-tools":
             return None
     if shutil.which(name, path=environment()["PATH"]) is None:
         return f"{name} is not installed" + (": uv tool install websocat" if name == "websocat" else "")
@@ -121,9 +130,13 @@ def visit(text, folder):
 @pytest.fixture(scope="module")
 def results(folder, microphone, words):
     """What each example that can run here prints, and its exit code: they run side by side."""
-    server = Process("--backend", "fake").ready()
+    with_grpc = ("--grpc", "--ports", "0") if lacking("grpcio", microphone) is None else ()
+    server = Process("--backend", "fake", "--wyoming", "--wyoming-port", "0", *with_grpc).ready()
     host = server.url.removeprefix("http://")
     port = host.rpartition(":")[2]
+    wyoming_port = re.search(r"tcp://127\.0\.0\.1:(\d+)", server.text)[1]
+    grpc = re.search(r"grpc://(\S+)|$", server.text)[1] or ""
+    shutil.copy(ROOT / "proto" / "speech.proto", folder)
     env = environment(RESWHIS_API_KEY="correct-horse", **(microphone or {}))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         futures = {}
@@ -131,8 +144,10 @@ def results(folder, microphone, words):
             if any(lacking(name, microphone) for name in snippet.needs):
                 continue
             text = snippet.text.replace("localhost:8000", host).replace(
-                "reswhis listen", f"reswhis listen --port {port}"
+                '"localhost", 10300', f'"localhost", {wyoming_port}'
             )
+            text = text.replace("localhost:50051", grpc).replace("--protocol grpc", f"--url grpc://{grpc}")
+            text = text.replace("reswhis listen", f"reswhis listen --port {port}")
             if snippet.language == "html":
                 futures[snippet] = pool.submit(visit, text, folder)
             else:
@@ -153,7 +168,7 @@ def test_an_example_of_the_page_runs(snippet, results, microphone, words):
         pytest.skip("; ".join(reasons))
     out, failure = results[snippet].result()
     assert not failure
-    if "curl" in snippet.needs:
+    if "curl" in snippet.needs and "/v1/" not in snippet.text:
         assert '"backend":"fake"' in out or '"status":"ready"' in out
     elif "microphone" in snippet.needs or snippet.language == "html":
         heard = [int(word.removeprefix("w")) for word in said(out)]

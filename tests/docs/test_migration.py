@@ -137,7 +137,7 @@ def takes_variable(name, value):
 def has_backend(name):
     """Apart from whether its packages are installed."""
     try:
-        registry.row(name)
+        registry.row(from_sources({"BACKEND": name}).backend)
     except ConfigurationError:
         return False
     return True

@@ -17,6 +17,7 @@ from reswhis.server.sessions import Sessions
 from reswhis.transports.codec import Defaults
 from reswhis.transports.native import NativeCodec
 from reswhis.transports.websocket import Connection
+from reswhis.transports.wire import WebSocketWire
 
 LIMIT_S = 10
 LIMITS = Limits()
@@ -70,7 +71,8 @@ def serve(wire, *, limits=LIMITS, codec=NativeCodec, before=lambda place: None, 
             async with sessions.admit() as place:
                 before(place)
                 made = codec("id", QueryParams(""), defaults)
-                serving = asyncio.create_task(Connection(await wire.accepted(), made, place, limits).serve())
+                connection = Connection(WebSocketWire(await wire.accepted()), made, place, limits)
+                serving = asyncio.create_task(connection.serve())
                 if meanwhile is not None:
                     await meanwhile()
                 await serving

@@ -79,7 +79,7 @@ def transcribe(*spans_s, as_live=False, policy="endpoint", failing=(), before=la
             async with LocalEngine(lambda worker: FakeBackend(before=before)) as engine:
                 counting = Counting(engine, failing=failing)
                 transcript = await offline.transcribe(
-                    np.zeros(samples(sum(spans_s)), np.int16),
+                    [np.zeros(samples(sum(spans_s)), np.int16)],
                     counting,
                     Scores(*spans_s),
                     threads,
@@ -149,7 +149,7 @@ def test_when_the_engine_has_died_the_caller_is_told():
         async with LocalEngine(lambda worker: FakeBackend()) as engine:
             pass
         with ThreadPoolExecutor(1) as threads:
-            audio = np.zeros(5 * SAMPLE_RATE, np.int16)
+            audio = [np.zeros(5 * SAMPLE_RATE, np.int16)]
             await offline.transcribe(audio, engine, Scores(5), threads, SessionConfig(), ENGLISH, Record())
 
     with pytest.raises(EngineDead):
@@ -166,7 +166,7 @@ def test_cancelling_takes_the_window_out_of_the_queue():
     async def run():
         with ThreadPoolExecutor(2) as threads:
             async with LocalEngine(lambda worker: FakeBackend(max_batch=1, before=before)) as engine:
-                audio = np.zeros(5 * SAMPLE_RATE, np.int16)
+                audio = [np.zeros(5 * SAMPLE_RATE, np.int16)]
                 tasks = [
                     asyncio.create_task(
                         offline.transcribe(audio, engine, Scores(5), threads, SessionConfig(), ENGLISH, Record())

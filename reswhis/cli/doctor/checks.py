@@ -18,6 +18,7 @@ ROWS = (
     Row("model cache", weights.cache),
     Row("certificate", network.certificate),
     Row("port", network.port),
+    Row("gRPC", network.grpc_ports),
     Row("browsers", network.browsers),
     Row("microphone", sound.microphone),
 )

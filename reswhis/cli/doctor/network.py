@@ -49,13 +49,45 @@ def port(case: Case) -> Iterator[Finding]:
         yield Finding("port", State.OK, f"{host} port {number} is free")
 
 
+def grpc_ports(case: Case) -> Iterator[Finding]:
+    """Whose they are if they are taken cannot be asked without the library."""
+    from reswhis.core.errors import ConfigurationError
+    from reswhis.transports.grpc_door.opening import INSTALL, require
+
+    settings = case.settings
+    if not settings.grpc:
+        return
+    try:
+        require()
+    except ConfigurationError:
+        yield Finding("gRPC", State.PROBLEM, "gRPC is not installed", Remedy("This brings it", INSTALL))
+        return
+    host = settings.host
+    for number in settings.ports:
+        place = f"{host} port {number}" if number else "any port that is free"
+        if number == 0 or _is_free(host, number):
+            yield Finding("gRPC", State.OK, f"{place} is free" if number else place)
+        else:
+            another = Remedy(
+                "If it is not reswhis's own, take another", f"reswhis --grpc --ports {_free_near(host, number)}"
+            )
+            yield Finding(
+                "gRPC", State.WARNING, f"{place} is taken, by a reswhis that runs or by another program", another
+            )
+
+
+def _free_near(host: str, number: int) -> int:
+    """0 if there is none."""
+    near = range(number + 1, min(number + PORTS_TRIED, 65_536))
+    return next((port for port in near if _is_free(host, port)), 0)
+
+
 def _taken(host: str, number: int, error: OSError) -> Finding:
     place = f"{host} port {number}"
     if error.errno == errno.EADDRINUSE or (sys.platform == "win32" and isinstance(error, PermissionError)):
         if (info := ask_info(host, number)) is not None:
             return judge_running(place, info)
-        near = range(number + 1, min(number + PORTS_TRIED, 65_536))
-        another = Remedy("Take another", f"reswhis --port {next((port for port in near if _is_free(host, port)), 0)}")
+        another = Remedy("Take another", f"reswhis --port {_free_near(host, number)}")
         return Finding("port", State.PROBLEM, f"{place} is taken by another program", another)
     reason = error.strerror or str(error)
     if isinstance(error, PermissionError):
