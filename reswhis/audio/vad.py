@@ -73,7 +73,7 @@ class VadStream:
         for first in range(0, count, FRAMES_AT_ONCE):
             last = min(first + FRAMES_AT_ONCE, count)
             part = audio[first * FRAME : last * FRAME + CONTEXT].astype(np.float32) / np.float32(32768)
-            # Not sliding_window_view, of which half the time in here would be that the interpreter lock is held.
+            # Not sliding_window_view, which takes long for so few frames, and holds the interpreter lock meanwhile.
             frames = np.empty((last - first, CONTEXT + FRAME), np.float32)
             frames[:, :CONTEXT] = part[:-CONTEXT].reshape(-1, FRAME)[:, :CONTEXT]
             frames[:, CONTEXT:] = part[CONTEXT:].reshape(-1, FRAME)
