@@ -360,7 +360,8 @@ class FasterWhisper:
             )
             for i, result in zip(group, results, strict=True):
                 item, certain = items[i], result.text_token_probs
-                spans = aligned(item.pieces, result.alignments, item.loudness, item.duration_s)
+                is_final = item.window.is_final
+                spans = aligned(item.pieces, result.alignments, item.loudness, item.duration_s, is_final=is_final)
                 sure = [sum(certain[p.first : p.last]) / (p.last - p.first) for p in item.pieces]
                 found[i] = timed_words(item.pieces, spans, sure)
         return found

@@ -137,7 +137,7 @@ class MlxWhisper:
         pieces = words(self._network.tokens.decode, heard.tokens, language)
         loudness = Loudness(features, content_frames(window.audio))
         if pieces and options.word_times:
-            found = self._align(encoded, task, heard.tokens, pieces, loudness, window.audio)
+            found = self._align(encoded, task, heard.tokens, pieces, loudness, window)
         else:
             found = guessed_words(pieces, heard, loudness, duration)
         return hypothesis(found, heard, duration, language, certainty)
@@ -185,8 +185,8 @@ class MlxWhisper:
         tokens: Sequence[int],
         pieces: Sequence[Piece],
         loudness: Loudness,
-        audio: Samples,
+        window: Window,
     ) -> tuple[Word, ...]:
-        path, certain = self._network.align(encoded, task, tokens, max(1, content_frames(audio) // 2))
-        spans = aligned(pieces, path, loudness, seconds(len(audio)))
+        path, certain = self._network.align(encoded, task, tokens, max(1, content_frames(window.audio) // 2))
+        spans = aligned(pieces, path, loudness, seconds(len(window.audio)), is_final=window.is_final)
         return timed_words(pieces, spans, [sum(certain[p.first : p.last]) / (p.last - p.first) for p in pieces])

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _SHORTEST_WORD_S = 0.02
 """whisper-timestamped's own."""
+_SMOOTHING = 7
+"""Steps of which the median is taken, as in openai-whisper and CTranslate2: with whisper-timestamped's 9, the time of a
+short word goes to its neighbour."""
 
 
 class Token(NamedTuple):
@@ -54,6 +57,7 @@ def placed(
         use_space=False,
         # With 0 the last word would last to the end of the audio.
         refine_whisper_precision_nframes=1,
+        medfilt_width=_SMOOTHING,
         detect_disfluencies=False,
     )
     spans = [(each["start"], each["end"]) for each in characters for _ in each["tokens_indices"]]

@@ -34,7 +34,7 @@ from .timestamped_alignment import Token, in_order, placed
 from .whisper_tokens import Piece, words
 from .whisper_weights import load
 from .whisper_window import context_frames, guessed_words, hypothesis, low_noise, prompt, token_budget, too_long
-from .word_times import Loudness
+from .word_times import Loudness, sounding
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -154,7 +154,10 @@ class WhisperTimestamped:
         pieces = words(tokenizer.decode, heard.tokens, language)
         loudness = Loudness(features, frames)
         timed = pieces and options.word_times and self._place(encoded, tokenizer, heard.tokens, frames)
-        found = _words(pieces, timed, loudness, duration) if timed else guessed_words(pieces, heard, loudness, duration)
+        if timed:
+            found = _words(pieces, timed, loudness, duration, is_final=window.is_final)
+        else:
+            found = guessed_words(pieces, heard, loudness, duration)
         return hypothesis(found, heard, duration, language, certainty)
 
     def _encode(self, features: Features) -> Tensor:
@@ -240,12 +243,15 @@ class WhisperTimestamped:
         return placed(self._model, encoded, tokenizer, tokens, steps)
 
 
-def _words(pieces: Sequence[Piece], tokens: Sequence[Token], loudness: Loudness, duration: float) -> tuple[Word, ...]:
+def _words(
+    pieces: Sequence[Piece], tokens: Sequence[Token], loudness: Loudness, duration: float, *, is_final: bool
+) -> tuple[Word, ...]:
     spoken = [tokens[piece.first : piece.last] for piece in pieces]
     # The mark before the text is not said: what it has of the time is silence, or the first word's.
     starts = [0.0 if piece.first == 0 else own[0].start for piece, own in zip(pieces, spoken, strict=True)]
-    heard = [loudness.within((start, own[-1].end)) for start, own in zip(starts, spoken, strict=True)]
+    attended = [(start, own[-1].end) for start, own in zip(starts, spoken, strict=True)]
+    spans = sounding(attended, loudness, duration, is_final=is_final)
     return tuple(
         Word(min(start, duration), min(end, duration), piece.text, math.exp(fmean(t.log_probability for t in own)))
-        for piece, own, (start, end) in zip(pieces, spoken, in_order(heard), strict=True)
+        for piece, own, (start, end) in zip(pieces, spoken, in_order(spans), strict=True)
     )

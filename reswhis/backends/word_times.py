@@ -1,7 +1,8 @@
 """When each word was said: from the network's attention, corrected by where the window is quiet.
 
 The attention's path starts at the first frame and never pauses, so a word after a pause, and the first one above all,
-begins too early: by the whole pause, often enough. Called by the backends that read attention themselves.
+begins too early: by the whole pause, often enough. And it ends when the network has heard enough to know the last word,
+which is before the word is over, if not where it begins. Called by the backends that read attention themselves.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _LOUD = 0.35
 _PAUSE_S = 0.1
 """A shorter quiet stretch at a word's edge can be a consonant, and is left to it."""
 _EDGE_S = 0.05
+_CLOSURE_S = 0.2
+"""A shorter quiet stretch within a last word can be a consonant; at its edge such a long one is left out."""
+_MOST_SOUND_S = 0.5
+"""More than this after the network's end of a last word is not of that word: music, or another voice."""
 
 
 class Loudness:
@@ -43,17 +48,47 @@ class Loudness:
         last = start + (int(loud[-1]) + 1) / FRAMES_PER_S + _EDGE_S
         return (first if first - start > _PAUSE_S else start, last if end - last > _PAUSE_S else end)
 
+    def with_its_sound(self, span: Span) -> Span:
+        """The span, up to the next pause if the sound in it goes on after it."""
+        start, end = span
+        first, last = int(start * FRAMES_PER_S), int(end * FRAMES_PER_S)
+        loud = first + np.flatnonzero(self._is_loud[first : last + int(_MOST_SOUND_S * FRAMES_PER_S)])
+        if len(loud) == 0:
+            return span
+        (pauses,) = np.nonzero(np.diff(loud) > _CLOSURE_S * FRAMES_PER_S)
+        begins = loud[[0, *(pauses + 1)]]
+        # The last stretch of sound that begins in the span, or the first one, if none does.
+        stretch = max(int(np.searchsorted(begins, last, "right")) - 1, 0)
+        over = int(loud[[*pauses, -1]][stretch]) + 1
+        return (start, max(end, over / FRAMES_PER_S + _EDGE_S))
 
-def aligned(words: Sequence[Piece], path: Sequence[tuple[int, int]], loudness: Loudness, duration: float) -> list[Span]:
+
+def sounding(spans: Sequence[Span], loudness: Loudness, duration: float, *, is_final: bool) -> list[Span]:
+    """The spans of a window's words as attention has them, corrected.
+
+    Args:
+        is_final: whether the last word was said to its end, and nothing after it.
+    """
+    corrected = list(spans)
+    if is_final and corrected:
+        start, end = loudness.with_its_sound(corrected[-1])
+        corrected[-1] = (start, min(end, duration))
+    return [loudness.within(span) for span in corrected]
+
+
+def aligned(
+    words: Sequence[Piece], path: Sequence[tuple[int, int]], loudness: Loudness, duration: float, *, is_final: bool
+) -> list[Span]:
     """Word times from the attention.
 
     Args:
         path: pairs of token and attention step, both never falling; the token after the last one is the end's.
+        is_final: as :func:`sounding` has it.
     """
     begins: dict[int, float] = {}
     for token, step in path:
         begins.setdefault(token, min(max(step / _ATTENTION_STEPS_PER_S, 0.0), duration))
-    return [loudness.within((begins[word.first], begins[word.last])) for word in words]
+    return sounding([(begins[word.first], begins[word.last]) for word in words], loudness, duration, is_final=is_final)
 
 
 def spread(words: Sequence[Piece], loudness: Loudness, duration: float) -> list[Span]:

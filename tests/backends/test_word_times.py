@@ -17,21 +17,45 @@ def loudness(*loud, frames=400):
 
 
 def test_words_begin_and_end_where_there_is_sound():
-    spans = aligned(WORDS, PATH, loudness((0.9, 1.2), (3.0, 3.4)), 4.0)
+    spans = aligned(WORDS, PATH, loudness((0.9, 1.2), (3.0, 3.4)), 4.0, is_final=False)
     assert spans == [(pytest.approx(0.84, abs=0.02), 1.2), (pytest.approx(2.94, abs=0.02), 3.4)]
 
 
 def test_a_short_quiet_edge_is_left_to_the_word():
-    assert aligned(WORDS, PATH, loudness((0.08, 1.15), (1.65, 3.35)), 4.0) == [(0, 1.2), (1.6, 3.4)]
+    assert aligned(WORDS, PATH, loudness((0.08, 1.15), (1.65, 3.35)), 4.0, is_final=False) == [(0, 1.2), (1.6, 3.4)]
 
 
 def test_where_all_is_as_quiet_the_attention_is_believed():
-    assert aligned(WORDS, PATH, loudness(), 4.0) == [(0, 1.2), (1.6, 3.4)]
+    assert aligned(WORDS, PATH, loudness(), 4.0, is_final=True) == [(0, 1.2), (1.6, 3.4)]
 
 
 def test_times_stay_in_the_window():
     path = [(0, -1), (1, 5), (2, 7), (3, 9)]
-    assert aligned(WORDS, path, loudness(frames=10), 0.1) == [(0.0, 0.1), (0.1, 0.1)]
+    assert aligned(WORDS, path, loudness(frames=10), 0.1, is_final=True) == [(0.0, 0.1), (0.1, 0.1)]
+
+
+def test_the_last_word_of_an_utterance_lasts_as_long_as_there_is_sound():
+    sound = loudness((0.9, 1.2), (3.0, 3.5), (3.8, 3.9))
+    *_, (start, end) = aligned(WORDS, PATH, sound, 4.0, is_final=True)
+    assert (start, end) == (pytest.approx(2.94, abs=0.02), pytest.approx(3.55, abs=0.02))
+
+
+def test_the_last_word_of_an_utterance_has_a_length_where_the_attention_gives_it_none():
+    path = [*PATH[:4], (2, 160), (3, 160)]
+    assert aligned(WORDS, path, loudness((0, 3.25)), 4.0, is_final=False) == [(0, 1.2), (1.6, pytest.approx(3.2))]
+    none = [*PATH[:3], (2, 160), (3, 160)]
+    assert aligned(WORDS, none, loudness((0, 3.45)), 4.0, is_final=False)[1] == (3.2, 3.2)
+    assert aligned(WORDS, none, loudness((0, 3.45)), 4.0, is_final=True)[1] == (3.2, pytest.approx(3.5))
+
+
+def test_what_sounds_on_after_the_last_word_is_no_part_of_it():
+    *_, (start, end) = aligned(WORDS, PATH, loudness((1.6, 30.0), frames=3000), 30.0, is_final=True)
+    assert start == 1.6 and end < 4.0
+
+
+def test_the_end_of_a_last_word_before_a_pause_stays():
+    *_, (_, end) = aligned(WORDS, PATH, loudness((1.6, 3.0), (3.6, 4.0)), 4.0, is_final=True)
+    assert end == pytest.approx(3.05, abs=0.02)
 
 
 def test_guessed_times_share_the_sound_by_length():
