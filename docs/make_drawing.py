@@ -85,7 +85,7 @@ CLIENTS = (
     Box(30, 210, 148, "any WebSocket", ("websocat, a program",)),
     Box(30, 288, 148, "a client of 0.1", ("as it was",)),
 )
-SHELL = Box(290, 54, 180, "WebSocket shell", ("one for all protocols:", "frames, timers, limits"))
+SHELL = Box(290, 54, 180, "connection", ("one for all protocols:", "frames, timers, limits"))
 CODECS = (
     Box(290, 148, 180, "native codec", ("/ws/transcribe",), "core"),
     Box(290, 218, 180, "legacy codec", ("/transcribe",), "core"),
@@ -156,7 +156,7 @@ def drawing() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         'role="img" aria-labelledby="name">',
-        '<title id="name">Audio goes from a client through the WebSocket shell, a host and its session to the engine; '
+        '<title id="name">Audio goes from a client through a connection, a host and its session to the engine; '
         "words come back through the session, the journal and a codec</title>",
         f"<style>{STYLE}</style>",
         f"<defs>{_head('audio')}{_head('words')}</defs>",

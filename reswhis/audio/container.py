@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from reswhis.core.errors import ClientError
 from reswhis.core.types import SAMPLE_RATE
 
+from .frames import mono
 from .wave_head import WaveHead, read_head
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class _Decoding:
             raise ClientError("this server lacks PyAV: send raw audio", code="undecodable_audio") from None
         try:
             with self._opened() as container:
-                for frame in _mono(_frames(container)):
+                for frame in mono(_frames(container), "s16"):
                     self._keep(frame.to_ndarray().tobytes())
                     if self._abandoned:
                         return
@@ -268,23 +269,6 @@ def _require_rate(rate: int) -> None:
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         message = f"the audio in a container has {LOWEST_RATE} to {HIGHEST_RATE} Hz"
         raise ClientError(message, code="undecodable_audio")
-
-
-def _mono(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
-    """Resampled; a stream may change its channels or its rate on the way, which a resampler does not allow."""
-    import av
-
-    resampler: av.AudioResampler | None = None
-    form = None
-    for frame in frames:
-        if form != (now := (frame.format.name, frame.layout.name, frame.sample_rate)):
-            if resampler is not None:
-                yield from resampler.resample(None)
-            form, resampler = now, av.AudioResampler("s16", "mono", SAMPLE_RATE)
-        assert resampler is not None
-        yield from resampler.resample(frame)
-    if resampler is not None:
-        yield from resampler.resample(None)
 
 
 def _undecodable() -> ClientError:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from reswhis.core.errors import ReswhisError
 from reswhis.core.types import SAMPLE_RATE
 
+from .frames import mono
 from .pcm import FloatSamples
-
-if TYPE_CHECKING:
-    from av import AudioFrame
 
 NO_OTHER_FILES = {"protocol_whitelist": "none"}
 """For PyAV: an uploaded playlist would have this machine's files opened."""
@@ -88,24 +85,7 @@ def _read_with_av(file: BinaryIO) -> FloatSamples | None:
         with av.open(file, mode="r", options=NO_OTHER_FILES) as container:
             if not container.streams.audio:
                 return np.empty(0, np.float32) if container.streams.video else None
-            parts = [out.to_ndarray()[0] for out in mono(container.decode(audio=0))]
+            parts = [out.to_ndarray()[0] for out in mono(container.decode(audio=0), "flt")]
     except (av.FFmpegError, ValueError):  # the latter by titles in another encoding, before PyAV 19
         return None
     return np.concatenate(parts or [np.empty(0, np.float32)])
-
-
-def mono(frames: Iterable[AudioFrame]) -> Iterator[AudioFrame]:
-    """Resampled; what is broadcast changes its channels or its rate on the way, which a resampler does not allow."""
-    import av
-
-    resampler: av.AudioResampler | None = None
-    form = None
-    for frame in frames:
-        if form != (now := (frame.format.name, frame.layout.name, frame.sample_rate)):
-            if resampler is not None:
-                yield from resampler.resample(None)
-            form, resampler = now, av.AudioResampler("flt", "mono", SAMPLE_RATE)
-        assert resampler is not None
-        yield from resampler.resample(frame)
-    if resampler is not None:
-        yield from resampler.resample(None)

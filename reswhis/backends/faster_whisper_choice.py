@@ -5,20 +5,17 @@ Decodes nothing but what it takes to time a model. Called by :mod:`.selection` t
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from reswhis.core.errors import ConfigurationError
-from reswhis.core.languages import LANGUAGES
 
-from . import calibration, devices, hub, memory, models
-from .base import BackendConfig, BackendInfo, Choice
+from . import calibration, devices, memory, models, whisper_choice
+from .base import BackendConfig, Choice
 from .calibration import Layout
-from .faster_whisper import FasterWhisper, MakeFasterWhisper
+from .faster_whisper import MakeFasterWhisper
 from .model_formats import CTRANSLATE2
 from .registry import Report
 
@@ -26,13 +23,8 @@ ON_CUDA = {"transcribe": ("large-v3-turbo", "base", "tiny"), "translate": ("larg
 ON_CPU = ("base", "tiny")
 """What ``auto`` takes, best first; the turbo does not translate."""
 
-TIMING_S = 2.0
 LAYOUT_S = 0.3
 """For each layout that is tried."""
-KEEPS_UP_S = 0.8
-"""A window may take this long: a live stream has one nearly every second, and something must be left for the rest."""
-
-Maker = Callable[[Path], MakeFasterWhisper]
 
 
 def check(config: BackendConfig) -> None:
@@ -51,28 +43,21 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     def maker(path: Path, threads: int = threads) -> MakeFasterWhisper:
         return MakeFasterWhisper(path, device, config.device_indices, compute_type, threads, config.decoding)
 
+    def is_quick(path: Path, name: str) -> bool:
+        return device == "cuda" or whisper_choice.keeps_up(maker(path), name, report)
+
     if config.model == "auto":
-        model, path = _best(config, device, maker, report)
+        wanted = ON_CUDA[config.task] if device == "cuda" else ON_CPU
+        model = whisper_choice.best(config, wanted, CTRANSLATE2, report, is_quick)
     else:
-        model = config.model
-        path = hub.resolve(models.find(model, CTRANSLATE2), config.model_cache_dir, report)
-    named, fetched = models.find(model, CTRANSLATE2), models.LocalModel(model, path, CTRANSLATE2)
-    models.check(config, fetched)  # of a model of the hub nothing is known before it is here
-    languages = models.languages(named) & models.languages(fetched)
-    info = BackendInfo(
-        backend="faster-whisper",
-        model=model,
-        device=device,
-        compute_type=compute_type,
-        languages=None if languages == LANGUAGES.keys() else languages,
-        translates=languages != {"en"} and models.translates(named),
-    )
-    known = models.knows_short_context(named) or models.knows_short_context(fetched)
+        model = whisper_choice.fetch(config, models.find(config.model, CTRANSLATE2), report)
+    info = model.info(config, "faster-whisper", device, compute_type)
+    known = model.knows_short_context
     is_short = known if config.encoder_context == "auto" else config.encoder_context == "dynamic"
-    weights_bytes = memory.weights_bytes(path)
-    layout = _layout(config, device, weights_bytes, partial(maker, path), report)
+    weights_bytes = memory.weights_bytes(model.path)
+    layout = _layout(config, device, weights_bytes, partial(maker, model.path), report)
     make = replace(
-        maker(path, layout.threads),
+        maker(model.path, layout.threads),
         knows_short_context=known,
         max_batch=config.max_batch or _max_batch(config, device, layout, weights_bytes, is_short=is_short),
     )
@@ -92,7 +77,11 @@ def _layout(
         return Layout(1, devices.threads(0))
     report("timing the model", None)
     layouts = calibration.layouts(devices.cores(), devices.MAX_THREADS)
-    return calibration.calibrate(layouts, lambda layout: _seconds_per_window(maker(layout.threads)))
+
+    def measure(layout: Layout) -> float:
+        return whisper_choice.seconds_per_window(maker(layout.threads), LAYOUT_S)
+
+    return calibration.calibrate(layouts, measure)
 
 
 def _max_batch(config: BackendConfig, device: str, layout: Layout, weights_bytes: int, *, is_short: bool) -> int:
@@ -113,68 +102,3 @@ def _compute_type(config: BackendConfig, device: str) -> str:
             f"These GPUs are best with different formats ({', '.join(sorted(found))}): choose one with --compute-type."
         )
     return found.pop()
-
-
-def _best(config: BackendConfig, device: str, maker: Maker, report: Report) -> tuple[str, Path]:
-    """The name and place of the largest model that keeps up; of what can be had if the hub cannot be reached."""
-    cache = config.model_cache_dir
-    failure: models.ModelUnavailable | None = None
-    slow: tuple[str, Path] | None = None
-    wanted = [model for model in _known(ON_CUDA[config.task] if device == "cuda" else ON_CPU) if _can(config, model)]
-    for model in wanted:
-        name = model.name
-        path = hub.cached(model, cache)
-        if path is None and failure is None:
-            try:
-                path = hub.fetch(model, cache, report)
-            except models.ModelUnavailable as error:
-                failure = error
-        if path is None:
-            continue
-        if device == "cuda" or model is wanted[-1] or keeps_up(maker(path), name, report):
-            return name, path
-        slow = name, path
-    found = slow or next(_any_cached(config), None)
-    if found is None:
-        raise failure or ConfigurationError(
-            "No model that auto takes here knows this language: choose one with --model, such as large-v3."
-        )
-    return found
-
-
-def _any_cached(config: BackendConfig) -> Iterator[tuple[str, Path]]:
-    """Whatever can do what is asked, the small before the large, those for English alone at last."""
-    for model in sorted(_known(CTRANSLATE2.sizes), key=models.english_only):
-        if _can(config, model) and (path := hub.cached(model, config.model_cache_dir)) is not None:
-            yield model.name, path
-
-
-def _known(names: Iterable[str]) -> list[models.HubModel]:
-    return [models.HubModel(name, CTRANSLATE2.sizes[name], CTRANSLATE2) for name in names]
-
-
-def _can(config: BackendConfig, model: models.Model) -> bool:
-    try:
-        models.check(config, model)
-    except ConfigurationError:
-        return False
-    return True
-
-
-def keeps_up(make: Callable[[int], FasterWhisper], name: str, report: Report) -> bool:
-    """Whether one live stream can be followed with this model, by decoding for some two seconds."""
-    report(f"timing the model {name}", None)
-    return _seconds_per_window(make, TIMING_S, good_s=KEEPS_UP_S) <= KEEPS_UP_S
-
-
-def _seconds_per_window(make: Callable[[int], FasterWhisper], for_s: float = LAYOUT_S, good_s: float = 0.0) -> float:
-    """The best of some, for other programs may be at work, too; the first that is good enough."""
-    backend = make(0)
-    try:
-        began = time.monotonic()
-        best = math.inf
-        while best > good_s and (best == math.inf or time.monotonic() - began < for_s):
-            best = min(best, backend.seconds_per_window())
-    finally:
-        backend.close()
-    return best

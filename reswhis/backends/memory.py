@@ -15,9 +15,16 @@ def weights_bytes(model: Path) -> int:
     return sum(file.stat().st_size for file in model.iterdir() if file.is_file())
 
 
+def total_bytes() -> int:
+    """Of this machine, without that of its GPUs."""
+    import psutil  # type: ignore[import-untyped]
+
+    return int(psutil.virtual_memory().total)
+
+
 def is_short(needs: int = 0) -> bool:
     """Whether memory would be short with ``needs`` bytes less of it. That of a GPU is not looked at."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     memory = psutil.virtual_memory()
     return bool(memory.available - needs < KEPT_FREE * memory.total)

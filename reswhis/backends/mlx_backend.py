@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reswhis.core.errors import BackendError
-from reswhis.core.types import DecodeOptions, Hypothesis, Samples, Window, Word, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, Window, Word, seconds
 
 from .decoding import Decoding
 from .log_mel import FULL_FRAMES, LogMel, content_frames

@@ -6,19 +6,14 @@ Decodes nothing but what it takes to time a model. Called by :mod:`.selection` t
 from __future__ import annotations
 
 import logging
-import math
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from reswhis.core.errors import ConfigurationError
-from reswhis.core.languages import LANGUAGES
 
-from . import hub, memory, models
-from .base import BackendConfig, BackendInfo, Choice
+from . import memory, models, whisper_choice
+from .base import BackendConfig, Choice
 from .decoding import Decoding
-from .faster_whisper_choice import KEEPS_UP_S, TIMING_S
 from .mlx_backend import MakeMlxWhisper
 from .model_formats import MLX
 from .nearest import no_such
@@ -63,25 +58,17 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     def maker(path: Path) -> MakeMlxWhisper:
         return MakeMlxWhisper(path, device, compute_type, config.decoding)
 
+    def keeps_up(path: Path, name: str) -> bool:
+        return whisper_choice.keeps_up(maker(path), name, report)
+
     if config.model == "auto":
-        name, path = _best(config, device, maker, report)
+        names = wanted(device, config.task, memory.total_bytes())
+        model = whisper_choice.best(config, names, MLX, report, keeps_up)
     else:
-        name = config.model
-        path = hub.resolve(models.find(name, MLX), config.model_cache_dir, report)
-    named, fetched = models.find(name, MLX), models.LocalModel(name, path, MLX)
-    models.check(config, fetched)  # of a model of the hub nothing is known before it is here
-    languages = models.languages(named) & models.languages(fetched)
-    info = BackendInfo(
-        backend="mlx-whisper",
-        model=name,
-        device=device,
-        compute_type=compute_type,
-        languages=None if languages == LANGUAGES.keys() else languages,
-        translates=languages != {"en"} and models.translates(named),
-    )
-    known = models.knows_short_context(named) or models.knows_short_context(fetched)
-    make = replace(maker(path), knows_short_context=known)
-    return Choice(info, make, workers=config.workers or 1, weights_bytes=memory.weights_bytes(path))
+        model = whisper_choice.fetch(config, models.find(config.model, MLX), report)
+    info = model.info(config, "mlx-whisper", device, compute_type)
+    make = replace(maker(model.path), knows_short_context=model.knows_short_context)
+    return Choice(info, make, workers=config.workers or 1, weights_bytes=memory.weights_bytes(model.path))
 
 
 def wanted(device: str, task: str, memory_bytes: int) -> tuple[str, ...]:
@@ -132,62 +119,3 @@ def _device(config: BackendConfig) -> str:
         raise ConfigurationError("MLX cannot be loaded here: run `uv sync --extra mlx-whisper`.") from error
     gpu: bool = mx.default_device().type == mx.gpu
     return "gpu" if gpu and config.device.strip().casefold() == "auto" else "cpu"
-
-
-def _best(
-    config: BackendConfig, device: str, maker: Callable[[Path], MakeMlxWhisper], report: Report
-) -> tuple[str, Path]:
-    """The name and place of the largest model that keeps up; of what can be had if the hub cannot be reached."""
-    import psutil  # type: ignore[import-untyped]
-
-    cache = config.model_cache_dir
-    failure: models.ModelUnavailable | None = None
-    slow: tuple[str, Path] | None = None
-    names = [name for name in wanted(device, config.task, psutil.virtual_memory().total) if _can(config, name)]
-    for name in names:
-        model = _sized(name)
-        path = hub.cached(model, cache)
-        if path is None and failure is None:
-            try:
-                path = hub.fetch(model, cache, report)
-            except models.ModelUnavailable as error:
-                failure = error
-        if path is None:
-            continue
-        if name == names[-1] or keeps_up(maker(path), name, report):
-            return name, path
-        slow = name, path
-    for name in sorted(MLX.sizes, key=lambda name: models.english_only(_sized(name))) if slow is None else ():
-        if _can(config, name) and (path := hub.cached(_sized(name), cache)) is not None:
-            return name, path
-    if slow is None:
-        raise failure or ConfigurationError(
-            "No model that auto takes here knows this language: choose one with --model, such as large-v3."
-        )
-    return slow
-
-
-def _sized(name: str) -> models.HubModel:
-    return models.HubModel(name, MLX.sizes[name], MLX)
-
-
-def _can(config: BackendConfig, name: str) -> bool:
-    try:
-        models.check(config, _sized(name))
-    except ConfigurationError:
-        return False
-    return True
-
-
-def keeps_up(make: MakeMlxWhisper, name: str, report: Report) -> bool:
-    """Whether one live stream can be followed with this model, by decoding for some two seconds."""
-    report(f"timing the model {name}", None)
-    backend = make(0)
-    try:
-        began = time.monotonic()
-        best = math.inf
-        while best > KEEPS_UP_S and time.monotonic() - began < TIMING_S:
-            best = min(best, backend.seconds_per_window())
-    finally:
-        backend.close()
-    return best <= KEEPS_UP_S

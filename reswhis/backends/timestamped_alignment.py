@@ -84,6 +84,7 @@ class _Library(Protocol):
         *,
         use_space: bool,
         refine_whisper_precision_nframes: int,
+        medfilt_width: int,
         detect_disfluencies: bool,
     ) -> list[dict[str, Any]]: ...
 

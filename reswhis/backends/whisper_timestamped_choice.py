@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 from reswhis.core.errors import ConfigurationError
-from reswhis.core.languages import LANGUAGES
 
-from . import devices, hub, memory, models
-from .base import BackendConfig, BackendInfo, Choice
+from . import devices, memory, models, whisper_choice
+from .base import BackendConfig, Choice
 from .model_formats import OPENAI, TRANSFORMERS
 from .nearest import no_such
 from .registry import Report
@@ -37,30 +36,20 @@ def choose(config: BackendConfig, report: Report) -> Choice:
     device = _device(config)
     compute_type = _compute_type(config, device)
     named = _find(config.model) if config.model != "auto" else _auto(config, device)
-    path = hub.resolve(named, config.model_cache_dir, report)
-    fetched = models.LocalModel(named.name, path, named.format)
-    models.check(config, fetched)  # of a model of the hub nothing is known before it is here
-    languages = models.languages(named) & models.languages(fetched)
-    info = BackendInfo(
-        backend="whisper-timestamped",
-        model=named.name,
-        device=device,
-        compute_type=compute_type,
-        languages=None if languages == LANGUAGES.keys() else languages,
-        translates=languages != {"en"} and models.translates(named),
-    )
+    model = whisper_choice.fetch(config, named, report)
+    info = model.info(config, "whisper-timestamped", device, compute_type)
     threads = devices.threads(config.cpu_threads, config.workers)
     make = MakeWhisperTimestamped(
-        path,
+        model.path,
         device,
         config.device_indices,
         compute_type,
         threads,
         config.decoding,
-        knows_short_context=models.knows_short_context(named) or models.knows_short_context(fetched),
+        knows_short_context=model.knows_short_context,
     )
     # Of the file, and of the network beside it while it is loaded.
-    return Choice(info, make, weights_bytes=2 * memory.weights_bytes(path))
+    return Choice(info, make, weights_bytes=2 * memory.weights_bytes(model.path))
 
 
 def _find(name: str) -> models.Model:
@@ -78,29 +67,14 @@ def _find(name: str) -> models.Model:
     return models.find(name, OPENAI if checkpoints else TRANSFORMERS)
 
 
-def _auto(config: BackendConfig, device: str) -> models.HubModel:
+def _auto(config: BackendConfig, device: str) -> models.Model:
     """The best for the device; if it is not here, the smallest of what is, before anything is fetched."""
-    best = _sized(ON_CUDA[config.task] if device == "cuda" else ON_CPU)
-    for model in [best, *sorted(map(_sized, TRANSFORMERS.sizes), key=models.english_only)]:
-        if _can(config, model) and hub.cached(model, config.model_cache_dir):
-            return model
-    if not _can(config, best):
-        raise ConfigurationError(
-            "No model that auto takes here knows this language: choose one with --model, such as large-v3."
-        )
+    (best,) = whisper_choice.sized([ON_CUDA[config.task] if device == "cuda" else ON_CPU], TRANSFORMERS)
+    for found in whisper_choice.cached(config, [best, *whisper_choice.every_size(TRANSFORMERS)]):
+        return found.named
+    if not whisper_choice.can(config, best):
+        raise ConfigurationError(whisper_choice.NONE_KNOWS)
     return best
-
-
-def _sized(name: str) -> models.HubModel:
-    return models.HubModel(name, TRANSFORMERS.sizes[name], TRANSFORMERS)
-
-
-def _can(config: BackendConfig, model: models.Model) -> bool:
-    try:
-        models.check(config, model)
-    except ConfigurationError:
-        return False
-    return True
 
 
 def _device(config: BackendConfig) -> str:

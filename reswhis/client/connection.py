@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.http11 import Response
 
 from .display import Display
+from .patience import PATIENCE_S, Patience
 from .problems import closing, message_of, refusal, unreachable
 from .session import Finished, ListenError, Session
 from .source import Source
@@ -19,8 +20,6 @@ from .target import Target
 OPEN_TIMEOUT_S = 10.0
 READY_TIMEOUT_S = 150.0
 """A model that is asked for may have to be loaded: more than a server waits for that itself before it says so."""
-PATIENCE_S = 600.0
-"""How long a model may load: it may have to be fetched first."""
 PING_TIMEOUT_S = 60.0
 """More than the pings' own default: a server that is behind reads slowly, and this client has time."""
 SEND_BUFFER = 64 * 1024
@@ -109,20 +108,13 @@ class Listener:
 
 async def open_connection(target: Target, display: Display, patience_s: float) -> ClientConnection:
     """Tries again while the server says that it will be ready later. Raises ListenError."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_s
-    said = ""
+    patience = Patience(display, patience_s)
     while True:
         try:
             return await _connect(target)
         except InvalidStatus as refused:
-            after = _retry_after(refused.response)
-            if after is None or loop.time() + after > deadline:
+            if not await patience.wait(_retry_after_s(refused.response), message_of(refused.response)):
                 raise ListenError(refusal(target, refused.response)) from refused
-            if (waiting := message_of(refused.response) or "it is not ready yet") != said:
-                said = waiting
-                display.notice(f"waiting for the server: {said}")
-            await asyncio.sleep(after)
         except (OSError, UnicodeError, WebSocketException, ImportError) as error:
             raise ListenError(unreachable(target, error, OPEN_TIMEOUT_S)) from error
 
@@ -143,9 +135,9 @@ async def _connect(target: Target) -> ClientConnection:
     return websocket
 
 
-def _retry_after(response: Response) -> float | None:
-    """Seconds until the server may be ready; None if it does not say that it will be."""
+def _retry_after_s(response: Response) -> float | None:
+    """Until the server may be ready; None if it does not say that it will be."""
     after = response.headers.get("Retry-After")
     if response.status_code != 503 or after is None:
         return None
-    return min(max(float(after), 0.2), 10.0) if after.isdecimal() else 2.0
+    return float(after) if after.isdecimal() else 2.0

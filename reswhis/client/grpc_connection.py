@@ -13,6 +13,7 @@ from reswhis.transports.grpc_door.stubs.speech_pb2 import StreamingRecognizeRequ
 from .display import Display
 from .grpc_session import GrpcSession
 from .grpc_target import GrpcTarget
+from .patience import PATIENCE_S, Patience
 from .session import Finished, ListenError
 from .source import Source
 
@@ -20,8 +21,6 @@ METHOD = "/speech.SpeechToText/StreamingRecognize"
 OPEN_TIMEOUT_S = 10.0
 PLACE_TIMEOUT_S = 2.0
 """For the server to say that it takes the call. whisper_realtime_server says nothing before its first words."""
-PATIENCE_S = 600.0
-"""How long a model may load: it may have to be fetched first."""
 PUSHBACK = "grpc-retry-pushback-ms"
 
 Call = StreamStreamCall[StreamingRecognizeRequest, StreamingRecognizeResponse]
@@ -85,9 +84,7 @@ class GrpcListener:
 
     async def _begin(self, channel: Channel) -> Call:
         """Tries again while the server says that it will be ready later. Raises ListenError."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        said = ""
+        patience = Patience(self._display, self._patience_s)
         while True:
             call = self._call(channel)
             try:
@@ -95,13 +92,8 @@ class GrpcListener:
                     await call.write(self._session.start())
                 await _until_taken(call)
             except AioRpcError as error:
-                after_s = _retry_after_s(error)
-                if after_s is None or loop.time() + after_s > deadline:
+                if not await patience.wait(_retry_after_s(error), error.details() or ""):
                     raise self._refusal(error) from error
-                if (waiting := error.details() or "it is not ready yet") != said:
-                    said = waiting
-                    self._display.notice(f"waiting for the server: {said}")
-                await asyncio.sleep(after_s)
             else:
                 self._ready = True
                 if self._greeting:
@@ -184,4 +176,4 @@ def _retry_after_s(error: AioRpcError) -> float | None:
     after = dict(error.trailing_metadata() or ()).get(PUSHBACK)
     if error.code() is not grpc.StatusCode.UNAVAILABLE or not isinstance(after, str) or not after.isdecimal():
         return None
-    return min(max(int(after) / 1000, 0.2), 10.0)
+    return int(after) / 1000

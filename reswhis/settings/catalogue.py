@@ -14,7 +14,8 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from .declaration import Group, Settings
+from .declaration import Settings
+from .sections.field import Group
 
 PREFIX = "RESWHIS_"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .catalogue import Kind, Setting, catalogue
-from .declaration import Group
+from .sections.field import Group
 
 
 def reference() -> str:

@@ -1,6 +1,6 @@
 """The seam between wire protocols and sessions: commands in, events and notices out. Pure.
 
-A codec decodes what its client says into commands for the shell (:mod:`.websocket`) and encodes
+A codec decodes what its client says into commands for the shell (:mod:`.connection`) and encodes
 what the session says. It holds the connection's protocol state and does no I/O.
 """
 

@@ -44,7 +44,7 @@ from .codec import (
 )
 from .deepgram_pauses import Pauses
 from .deepgram_query import hotwords, parse, require_language
-from .native import CLOSE_CODES, EXPLANATIONS
+from .native_endings import CLOSE_CODES, EXPLANATIONS
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

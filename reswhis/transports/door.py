@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +14,8 @@ from reswhis.server.service import Service
 
 from .access import Access, key_of, subprotocol_of
 from .codec import Codec, Defaults
-from .websocket import Connection
+from .connection import Connection
 from .wire import WebSocketWire
-
-logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 5
 

@@ -1,6 +1,6 @@
 """What a client sends over its wire, in order; taken in ahead of its turn while something else is waited for.
 
-Knows no protocol. Read by :mod:`.websocket` alone, by one task at a time.
+Knows no protocol. Read by :mod:`.connection` alone, by one task at a time.
 """
 
 from __future__ import annotations

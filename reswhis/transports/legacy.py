@@ -15,7 +15,7 @@ from reswhis.core.events import Committed, Event, Flushed
 from reswhis.core.types import samples
 
 from .codec import Audio, Close, Command, Defaults, End, Flush, Message, Nothing, Notice, Notify, Open
-from .native import CLOSE_CODES
+from .native_endings import CLOSE_CODES
 
 BYTES_PER_SAMPLE = 2
 NOTHING = {"from": "-", "to": "-", "content": "-"}

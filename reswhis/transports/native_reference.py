@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from .native import CLOSE_CODES
+from .native_endings import CLOSE_CODES
 from .native_schema import FIRST, VIOLATION, Node, referred, schema
 from .native_server_messages import ERRORS, NEVER_FATAL, REASONS
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from .native import CLOSE_CODES
+from .native_endings import CLOSE_CODES
 from .native_messages import ClientMessage
 from .native_server_messages import ServerMessage
 

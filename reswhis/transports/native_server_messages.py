@@ -1,7 +1,7 @@
 """What the server says in the native protocol, field by field.
 
-No behaviour: :mod:`.native` builds these dicts, which the type checker compares with what stands here, so that nothing
-is checked while streams wait. :mod:`.native_schema` makes the protocol's schema of them.
+No behaviour: :mod:`.native_encoding` builds these dicts, which the type checker compares with what stands here, so that
+nothing is checked while streams wait. :mod:`.native_schema` makes the protocol's schema of them.
 """
 
 from __future__ import annotations

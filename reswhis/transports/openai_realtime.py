@@ -32,8 +32,8 @@ from .codec import (
     Reply,
     UseModel,
 )
-from .native import CLOSE_CODES as NATIVE_CLOSE_CODES
-from .native import EXPLANATIONS
+from .native_endings import CLOSE_CODES as NATIVE_CLOSE_CODES
+from .native_endings import EXPLANATIONS
 from .openai_realtime_items import Asked, Event, Item, Items
 from .openai_realtime_session import Session
 

@@ -16,7 +16,7 @@ from reswhis.core.events import Closed, Committed, Event, Tentative
 from reswhis.core.types import SAMPLE_RATE, Word
 
 from .codec import Audio, Close, Command, Defaults, End, Message, Notice, Open
-from .native import CLOSE_CODES, EXPLANATIONS
+from .native_endings import CLOSE_CODES, EXPLANATIONS
 
 _write = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

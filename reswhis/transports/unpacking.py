@@ -1,4 +1,4 @@
-"""A client's file, unpacked while it arrives, off the event loop. Decodes nothing; :mod:`.websocket` calls it."""
+"""A client's file, unpacked while it arrives, off the event loop. Decodes nothing; :mod:`.connection` calls it."""
 
 from __future__ import annotations
 

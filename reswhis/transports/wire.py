@@ -1,6 +1,6 @@
 """What carries a connection's messages, whole and in order: a WebSocket, or what other doors have in its place.
 
-Knows no protocol's words. Served by :class:`.websocket.Connection`.
+Knows no protocol's words. Served by :class:`.connection.Connection`.
 """
 
 from __future__ import annotations

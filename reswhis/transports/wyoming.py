@@ -47,7 +47,7 @@ from .codec import (
     Reply,
     UseModel,
 )
-from .native import EXPLANATIONS
+from .native_endings import EXPLANATIONS
 
 REQUESTS = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
 """What a session begins with; an event that is unknown is ignored, as the protocol wants."""

@@ -1,7 +1,7 @@
 """Wyoming's door: a TCP port beside the HTTP one, in the same event loop, before the same sessions.
 
-Carries events between sockets and :mod:`.wyoming`; a stream of speech goes through the shell of the WebSocket
-protocols. Started and stopped with the application.
+Carries events between sockets and :mod:`.wyoming`; a stream of speech goes through the same shell as on WebSockets.
+Started and stopped with the application.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reswhis.engine.model_pool import Residence
 from reswhis.server.service import Service
 
 from .codec import Close, Defaults, Message
-from .websocket import Connection
+from .connection import Connection
 from .wire import Gone
 from .wyoming import LAST, REQUESTS, WyomingCodec, answer, error
 from .wyoming_events import BROKEN, Frame, Frames, parse

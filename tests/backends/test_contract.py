@@ -80,10 +80,6 @@ def snippets(recordings, count):
     return [recording.audio[: samples(1.5)] for recording in recordings[:count]]
 
 
-def noise(duration_s):
-    return np.random.default_rng(1).normal(0, 10, samples(duration_s)).astype(np.int16)
-
-
 def test_results_come_in_the_order_of_the_windows_and_do_not_touch_each_other(subject, recordings):
     windows = [window(audio, start_s=10 * n) for n, audio in enumerate(snippets(recordings, 3))]
     together = subject.backend.transcribe(windows)
@@ -103,8 +99,9 @@ def test_hardly_any_audio_is_no_error(subject, recordings, duration_s):
 
 
 def test_thirty_seconds_are_taken(subject, recordings):
-    speech = recordings[0].audio
-    audio = np.concatenate((noise(26), speech, noise(4)))[-samples(30) :]
+    """Silent but for the last of them: pocketsphinx takes 6 s for as much noise."""
+    silence = np.zeros(samples(30), np.int16)
+    audio = np.concatenate((silence, recordings[5].audio, silence[: samples(2)]))[-samples(30) :]
     result = one(subject.backend, window(audio))
     assert result.words and result.words[-1].middle > 15
 

@@ -128,7 +128,7 @@ def test_what_is_beyond_a_model_is_refused_at_start(request, model, config, said
 
 def test_what_a_chosen_model_knows_is_told(micro, micro_v3, micro_en):
     def info(model):
-        config = BackendConfig(backend="faster-whisper", model=str(model), device="cpu")
+        config = BackendConfig(backend="faster-whisper", model=str(model), device="cpu", workers=1)
         return choose(config, lambda message, progress: None).info
 
     assert [info(model).languages for model in (micro_en, micro_v3)] == [{"en"}, None]

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from reswhis.settings.layers import backend_config
 from native_client import connect, play
 from openai_stub import Reply, openai_stub, refusal
 
-pytest.importorskip("openai", reason="needs `uv sync --extra openai-whisper`")
+# Importing it takes most of a second, which a process that runs other tests need not spend.
+pytestmark = pytest.mark.skipif(find_spec("openai") is None, reason="needs `uv sync --extra openai-whisper`")
 
 KEY = "sk-very-secret"
 ENGLISH = DecodeOptions(language="en")

@@ -14,8 +14,8 @@ import threading
 import pytest
 
 from reswhis.backends.base import BackendConfig
-from reswhis.backends.faster_whisper_choice import KEEPS_UP_S, keeps_up
 from reswhis.backends.selection import check
+from reswhis.backends.whisper_choice import KEEPS_UP_S, keeps_up
 from reswhis.core.errors import ConfigurationError
 
 from .hub_server import COMMIT, hub
@@ -23,10 +23,9 @@ from .hub_server import COMMIT, hub
 CHOOSE = """
 import json, sys, time
 from pathlib import Path
-import reswhis.backends.devices  # what is imported is not what is timed
+import reswhis.backends.faster_whisper_choice  # what is imported is not what is timed
 import ctranslate2, huggingface_hub
 from reswhis.backends.base import BackendConfig
-from reswhis.backends.faster_whisper_choice import KEEPS_UP_S, keeps_up
 from reswhis.backends.selection import choose
 from reswhis.core.errors import ConfigurationError
 
@@ -51,7 +50,8 @@ def choices(tmp_path):
     def choose(endpoint, *configs, **environment):
         known = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         cache = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_XET": "1"}
-        command = [sys.executable, "-c", CHOOSE, json.dumps([{"device": "cpu", **config} for config in configs])]
+        asked = [{"device": "cpu", "workers": 1, **config} for config in configs]  # without 2 s to find how many
+        command = [sys.executable, "-c", CHOOSE, json.dumps(asked)]
         ran = subprocess.run(
             command, env={**known, **cache, **environment}, capture_output=True, text=True, check=True, timeout=60
         )
@@ -105,9 +105,9 @@ def test_only_auto_falls_back(choices):
 
 def test_what_is_in_the_cache_needs_no_network(choices, black_hole, micro, tmp_path):
     put_in_cache(tmp_path, "Systran/faster-whisper-base", micro)
-    auto, named = choices(black_hole, {}, {"model": "base", "workers": 1})
+    auto, named = choices(black_hole, {"workers": 0}, {"model": "base"})
     assert (auto["backend"], auto["model"], auto["fallback_reason"]) == ("faster-whisper", "base", None)
-    assert ["timing the model base", None] in auto["told"]
+    assert ["timing the model base", None] in auto["told"] and ["timing the model", None] in auto["told"]
     assert named["model"] == "base" and named["took_s"] < 4.5  # less than the hub is given
 
 

@@ -27,7 +27,7 @@ def spaced(recordings):
 
 def test_words_are_where_they_were_said(micro, spaced):
     audio, (first, second) = spaced
-    config = BackendConfig(model=str(micro), device="cpu", vad_filter=True)
+    config = BackendConfig(model=str(micro), device="cpu", workers=1, vad_filter=True)
     choice = choose(config, lambda message, progress: None)
     backend = pickle.loads(pickle.dumps(choice.make))(0)
     (heard,) = backend.transcribe([Window(0, 0, audio, OPTIONS)])
@@ -41,7 +41,7 @@ def test_words_are_where_they_were_said(micro, spaced):
 
 
 def test_without_the_filter_there_is_none(micro):
-    choice = choose(BackendConfig(model=str(micro), device="cpu"), lambda message, progress: None)
+    choice = choose(BackendConfig(model=str(micro), device="cpu", workers=1), lambda message, progress: None)
     assert not isinstance(choice.make, MakeFiltered)
 
 

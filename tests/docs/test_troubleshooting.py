@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import NameOID
 from docs.snippets import ROOT, snippets
 
-from reswhis.transports.native import CLOSE_CODES
+from reswhis.transports.native_endings import CLOSE_CODES
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
 QUOTES = [line.removeprefix("> ") for line in PAGE.read_text("utf-8").splitlines() if line.startswith("> ")]

@@ -15,8 +15,8 @@ from reswhis.engine.engine import LocalEngine
 from reswhis.server.limits import Limits
 from reswhis.server.sessions import Sessions
 from reswhis.transports.codec import Defaults
+from reswhis.transports.connection import Connection
 from reswhis.transports.native import NativeCodec
-from reswhis.transports.websocket import Connection
 from reswhis.transports.wire import WebSocketWire
 
 LIMIT_S = 10

@@ -21,7 +21,8 @@ from reswhis.core.online import SessionConfig, StreamOptions
 from reswhis.core.types import Word
 from reswhis.server.limits import Limits
 from reswhis.transports import codec
-from reswhis.transports.native import CLOSE_CODES, NativeCodec
+from reswhis.transports.native import NativeCodec
+from reswhis.transports.native_endings import CLOSE_CODES
 from reswhis.transports.native_reference import reference, with_reference
 from reswhis.transports.native_schema import text
 from reswhis.transports.native_server_messages import ERRORS, NEVER_FATAL, REASONS

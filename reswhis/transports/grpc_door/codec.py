@@ -15,7 +15,7 @@ from reswhis.core.events import Committed, Event, Tentative, UtteranceEnded
 from reswhis.core.types import SAMPLE_RATE
 
 from ..codec import Audio, Close, Command, Defaults, End, Message, Notice, Open
-from ..native import EXPLANATIONS
+from ..native_endings import EXPLANATIONS
 from .answers import Answers
 from .dialects import Dialect, Path, dialect_of, first_form_of, request_of
 from .stubs.speech_pb2 import (

@@ -12,8 +12,8 @@ from reswhis.server.service import Service
 
 from ..access import Access, key_of
 from ..codec import Defaults
+from ..connection import Connection
 from ..door import RETRY_AFTER_S
-from ..websocket import Connection
 from .codec import SpeechCodec
 from .dialects import Path
 from .opening import Terms

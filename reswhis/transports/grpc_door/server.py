@@ -57,6 +57,7 @@ class GrpcServer:
             "grpc.http2.lookahead_bytes": WINDOW,
             "grpc.http2.bdp_probe": 0,
             "grpc.http2.max_ping_strikes": 0,  # whisper_realtime_server's clients ping every second
+            "grpc.server_handshake_timeout_ms": round(limits.idle_timeout_s * 1000),
             "grpc.max_connection_age_ms": round(limits.max_session_s * 1000),  # a client that reads nothing ends there
             "grpc.max_connection_age_grace_ms": round(limits.max_session_s * 1000),
             "grpc.keepalive_time_ms": PING_MS,
