@@ -42,9 +42,23 @@ class Journal:
         """Nothing more will be said."""
         return bool(self._entries) and isinstance(self._entries[-1].event, Closed)
 
+    @property
+    def tentative(self) -> Entry | None:
+        """The newest, if it still holds."""
+        return self._tentative
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Set at the next entry: take it before looking, then wait for it."""
+        return self._changed
+
     def said(self) -> list[Entry]:
         """The lasting entries so far."""
         return self._entries.copy()
+
+    def since(self, after: int, limit: int | None = None) -> list[Entry]:
+        """The lasting entries numbered above ``after``; so many of them at most."""
+        return self._entries[after : None if limit is None else after + limit]
 
     def before_last(self, utterances: int) -> int:
         """The number after which the last so many utterances are told, and one that has not ended."""

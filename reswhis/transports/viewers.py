@@ -1,7 +1,7 @@
 """What others can read of a session whose client lets them: live captions, and the transcript so far.
 
 ``GET /v1/sessions/{id}/events`` and ``/transcript.{format}``, for whoever has the session's viewer token. Both read the
-session's journal, which knows nothing of them: a viewer that is slow, stalled or many costs the speaker nothing.
+session's journal, which knows nothing of them: a viewer that is slow or stalled costs the speaker nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reswhis.server.service import Service
 from reswhis.server.shared_sessions import Shared, SharedSessions
 
 from .access import key_of
-from .caption_events import caption_event
+from .caption_feed import LINE, CaptionFeeds
 from .subtitles import FORMATS
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ RETRY_MS = 2000
 """After which a browser whose connection has broken comes again."""
 PING_S = 15
 """So that proxies keep a silent stream open."""
-LINE = "\n"
 MEDIA_TYPES = {
     "txt": "text/plain; charset=utf-8",
     "srt": "application/x-subrip; charset=utf-8",
@@ -49,6 +48,7 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "no such sess
 
 def router(service: Service) -> APIRouter:
     viewers = APIRouter(prefix="/v1/sessions/{session_id}")
+    feeds = CaptionFeeds()
     writing = asyncio.Semaphore(1)
     """One transcript is written at a time: a long one takes a thread for a good part of a second."""
 
@@ -65,7 +65,7 @@ def router(service: Service) -> APIRouter:
             return _problem(400, "invalid_request", message)
         if shared.journal.closed and after == len(shared.journal):
             return Response(status_code=204, headers=PRIVATE)  # by which a browser knows that it need not come again
-        return _Captions(service.shared, shared, after, service.limits.write_timeout_s)
+        return Captions(service.shared, shared, feeds, after, write_timeout_s=service.limits.write_timeout_s)
 
     @viewers.get("/transcript.{format}", responses=NOT_FOUND, response_class=Response)
     @viewers.head("/transcript.{format}", include_in_schema=False)
@@ -81,11 +81,13 @@ def router(service: Service) -> APIRouter:
     return viewers
 
 
-class _Captions(EventSourceResponse):
+class Captions(EventSourceResponse):
     """The stream of one viewer, which counts while it is sent."""
 
-    def __init__(self, sessions: SharedSessions, shared: Shared, after: int, write_timeout_s: float) -> None:
-        events = _events(shared.journal, after)
+    def __init__(
+        self, sessions: SharedSessions, shared: Shared, feeds: CaptionFeeds, after: int, *, write_timeout_s: float
+    ) -> None:
+        events = _events(feeds, shared.journal, after)
         super().__init__(events, headers=PRIVATE, ping=PING_S, sep=LINE, send_timeout=write_timeout_s)
         self._sessions = sessions
         self._shared = shared
@@ -100,13 +102,11 @@ class _Captions(EventSourceResponse):
             logger.info("a viewer took nothing for %g s", self.send_timeout)
 
 
-async def _events(journal: Journal, after: int) -> AsyncIterator[ServerSentEvent]:
-    yield ServerSentEvent(retry=RETRY_MS, sep=LINE)
-    async for entry in journal.follow(after):
-        told = caption_event(entry.number, entry.event)
-        if told is not None:
-            number = None if told.number is None else str(told.number)
-            yield ServerSentEvent(told.data, event=told.name, id=number, sep=LINE)
+async def _events(feeds: CaptionFeeds, journal: Journal, after: int) -> AsyncIterator[bytes]:
+    yield ServerSentEvent(retry=RETRY_MS, sep=LINE).encode()
+    with feeds.reading(journal) as feed:
+        async for part in feed.follow(after):
+            yield part
 
 
 def _shared(sessions: SharedSessions, session_id: str, request: Request) -> Shared | None:

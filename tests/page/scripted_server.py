@@ -10,6 +10,7 @@ from websockets.http11 import Response
 from websockets.sync.server import serve
 
 INFO = {"version": "1", "state": "ready", "sessions": 0, "max_sessions": 5, "key_required": False, "model_size": "m"}
+INFO["endpoints"] = ["/captions"]
 LIMITS = {"idle_timeout_s": 60, "max_frame_bytes": 1 << 20, "max_session_s": 7200}
 
 
@@ -18,7 +19,8 @@ class Connection:
         self.socket = socket
         self.samples = 0
         self._said = 0
-        self.rate = json.loads(socket.recv())["audio"]["sample_rate"]
+        self.start = json.loads(socket.recv())
+        self.rate = self.start["audio"]["sample_rate"]
 
     def say(self, type_, **fields):
         self._said += 1
@@ -33,6 +35,8 @@ class Connection:
             for message in self.socket:
                 if isinstance(message, bytes):
                     self.samples += len(message) // 2
+                elif (said := json.loads(message))["type"] == "flush":
+                    self.say("flushed", id=said["id"])
 
 
 class ScriptedServer:
@@ -55,7 +59,9 @@ class ScriptedServer:
     def _begin(self, socket):
         connection = Connection(socket)
         self.connections.append(connection)  # before the page may know of it, or a test could ask too early
-        connection.say("ready", model="m", language="en", limits=LIMITS)
+        number = len(self.connections)
+        token = {"viewer_token": f"token{number}"} if connection.start.get("captions") else {}
+        connection.say("ready", session_id=f"session{number}", model="m", language="en", limits=LIMITS, **token)
         connection.read()
 
     def _answer(self, _socket, request):

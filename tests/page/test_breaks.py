@@ -1,5 +1,6 @@
 """The page in Chromium with a server that says what it is told to: what happens at the wrong moment loses no sound."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -112,6 +113,53 @@ def test_going_on_at_once_after_a_pause_leaves_the_microphone_open(page):
     page.evaluate("window.before = source.end")
     until(page, "source.end > window.before + source.rate")
     assert page.evaluate("[session.isPaused, source.isPaused, source.track.enabled]") == [False, False, True]
+
+
+def share(page):
+    page.get_by_role("button", name="Share captions", exact=True).click()
+    page.locator("#share-begin").click()
+    expect(page.locator("#share-link")).to_have_value(re.compile("token"))
+
+
+def test_captions_are_shared_from_the_press_on_and_until_the_next(page, server):
+    share(page)
+    assert page.input_value("#share-link") == f"{server.url}/captions#session=session2&viewer_token=token2"
+    assert server.connections[0].samples >= page.evaluate("session.sharedFrom")
+    assert page.evaluate("session.clock[0].source >= session.sharedFrom")  # where the shared one begins
+    page.get_by_role("button", name="Stop sharing").click()
+    until(page, "session.link === 'live' && !session.isShared")
+    expect(page.locator("#share-begin")).to_be_focused()
+    assert [connection.start.get("captions") for connection in server.connections] == [None, True, None]
+    assert not page.locator(".mark").count()
+
+
+def test_what_was_said_during_a_break_is_not_shared_by_a_press_in_it(page, server):
+    break_off(page, server)
+    page.evaluate("session.setShared(true)")
+    comes_back(page, server)
+    until(page, "session.captions")
+    assert [connection.start.get("captions") for connection in server.connections] == [None, None, True]
+    assert server.connections[1].samples > 0 and page.evaluate("session.clock[0].source >= session.sharedFrom")
+
+
+def test_after_a_break_viewers_need_another_link_and_the_page_says_so(page, server):
+    share(page)
+    break_off(page, server)
+    server.is_up = True
+    page.evaluate("session.wake()")
+    expect(page.locator("#toast")).to_contain_text("The link for viewers is another one now.", timeout=LONG_MS)
+    assert page.input_value("#share-link").endswith("#session=session3&viewer_token=token3")
+
+
+def test_where_a_server_has_no_captions_there_is_no_button_and_a_refusal_costs_nothing(page, server):
+    connection = server.connections[-1]
+    page.evaluate("() => { session.isShared = true; }")
+    connection.say("error", code="unsupported", message="none", param="captions", fatal=True)
+    connection.socket.close(1008, "unsupported")
+    until(page, "session.link === 'live' && !session.isShared")
+    expect(page.locator("#toast")).to_have_text("This server does not share captions.")
+    page.evaluate("() => { idle.info.endpoints = []; draw(); }")
+    expect(page.locator("#open-share")).to_be_hidden()
 
 
 def test_an_error_without_words_ends_the_session_as_any_other(page, server):

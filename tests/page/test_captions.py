@@ -4,6 +4,8 @@ import contextlib
 import json
 import re
 import shutil
+import socket
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -157,21 +159,61 @@ def test_it_asks_its_own_server_alone_and_its_address_tells_nobody_the_token(loo
         assert policy.startswith("default-src 'none'")
 
 
-def test_after_a_break_it_goes_on_where_it_was_and_says_nothing_twice(look, speaking):
+class Cable:
+    """A way to the server that can be cut."""
+
+    def __init__(self, url):
+        host, port = url.removeprefix("http://").split(":")
+        self._server = (host, int(port))
+        self._ends = []
+        self._port = 0
+        self.mend()
+        self.url = f"http://{host}:{self._port}"
+
+    def mend(self):
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def cut(self):
+        for end in [self._listener, *self._ends]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self._ends.clear()
+
+    def _accept(self, listener):
+        with contextlib.suppress(OSError):
+            while True:
+                near, far = listener.accept()[0], socket.create_connection(self._server)
+                self._ends += near, far
+                for ends in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    @staticmethod
+    def _carry(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+
+def test_after_a_break_it_goes_on_where_it_was_and_says_nothing_twice(look, speaking, server):
+    cable = Cable(server.url)
     with speaking() as speaker:
-        page = look(speaker.page + speaker.link)
+        page = look(f"{cable.url}/captions{speaker.link}")
         speaker.speak(2)
         expect(captions(page)).to_have_text(speaker.text.strip())
-        page.context.set_offline(True)
-        page.evaluate("leaving.abort()")  # what is open stays open while the browser plays to be offline
+        cable.cut()
         expect(state(page)).to_have_text("The server cannot be reached. Trying again …")
         speaker.speak(2)
-        page.context.set_offline(False)
+        cable.mend()
         expect(captions(page)).to_have_text(re.compile(speaker.text.split()[-1]))
         expect(state(page)).to_be_hidden()
         assert final(page).split() == speaker.text.split()
         last = [request for request in page.requests if "/events" in request.url][-1]
         assert int(last.all_headers()["last-event-id"]) >= 2
+        cable.cut()
 
 
 def test_who_comes_late_sees_what_was_said_and_over_a_picture_just_the_newest(look, speaking):

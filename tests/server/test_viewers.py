@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,9 @@ from reswhis.server.journal import Journal
 from reswhis.server.shared_sessions import SharedSessions
 from reswhis.server.sharing import Sharing
 from reswhis.transports.caption_events import CaptionEvent, caption_event
+from reswhis.transports.caption_feed import AT_ONCE, CaptionFeeds
 from reswhis.transports.uvicorn_http import bounded_http
+from reswhis.transports.viewers import Captions
 
 from native_client import connect, play
 
@@ -402,6 +405,109 @@ WORDS = (Word(1.0, 1.5, " Grüße", 0.9), Word(1.5, 2.0, " an\nalle", 0.8))
 )
 def test_each_event_as_viewers_get_it(event, expected):
     assert caption_event(7, event) == expected
+
+
+# Many of them, and slow ones.
+
+
+def tentative(text):
+    return ev.Tentative(1, (Word(0.0, 1.0, text, 0.9),))
+
+
+def committed(text):
+    return ev.Committed(1, (Word(0.0, 1.0, text, 0.9),), ev.Reason.AGREEMENT)
+
+
+def texts(parts):
+    return re.findall('"text":" (.*?)"', b"".join(parts).decode())
+
+
+async def turns(number=100):
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+def test_an_event_is_encoded_once_for_all_and_a_few_readers_at_a_time_are_told():
+    async def scenario():
+        journal, feeds, told = Journal(), CaptionFeeds(), []
+
+        async def read():
+            with feeds.reading(journal) as feed:
+                async for part in feed.follow():
+                    told.append(part)
+
+        readers = [asyncio.create_task(read()) for _ in range(10 * AT_ONCE)]
+        await turns()
+        journal.append(committed(" one"), 0)
+        counts = [0]
+        while counts[-1] < len(readers):
+            await asyncio.sleep(0)
+            counts.append(len(told))
+        assert max(after - before for before, after in itertools.pairwise(counts)) == AT_ONCE
+        assert len({id(part) for part in told}) == 1 and texts(told[:1]) == ["one"]
+        journal.append(ev.Closed(), 0)
+        await asyncio.gather(*readers)
+        assert not len(feeds)
+
+    play(scenario(), limit_s=5)
+
+
+def test_a_reader_that_is_slow_gets_all_that_lasts_and_the_newest_that_does_not():
+    async def scenario():
+        journal, feeds = Journal(), CaptionFeeds()
+        with feeds.reading(journal) as feed:
+            slow = feed.follow()
+            journal.append(tentative(" on"), 0)
+            parts = [await anext(slow)]
+            for number in range(1000):
+                journal.append(tentative(f" {number}?"), 0)
+                journal.append(committed(f" {number}"), 0)
+            journal.append(tentative(" last?"), 0)
+            while not texts(parts)[-1].endswith("last?"):
+                parts.append(await anext(slow))
+            assert texts(parts) == ["on", *map(str, range(1000)), "last?"]
+            assert max(map(len, parts)) < 10_000
+            parts.clear()
+            again = asyncio.create_task(anext(slow))
+            await turns()
+            journal.append(ev.SpeechStarted(2, 1.0), 0)  # of which readers are told nothing
+            journal.append(committed(" last."), 0)
+            assert texts([await again]) == ["last."]
+            await slow.aclose()
+
+    play(scenario(), limit_s=5)
+
+
+def test_a_viewer_that_takes_nothing_is_let_go_and_the_others_are_told_meanwhile():
+    async def scenario():
+        sessions, feeds, journal = SharedSessions(), CaptionFeeds(), Journal()
+        shared = sessions.share(Sharing("id", "token"), journal)
+        taken = []
+
+        async def stuck(message):
+            if b"event:" in message.get("body", b""):
+                await asyncio.Event().wait()
+
+        async def take(message):
+            taken.append(message.get("body", b""))
+
+        async def view(send, write_timeout_s):
+            answer = Captions(sessions, shared, feeds, 0, write_timeout_s=write_timeout_s)
+            await answer({"type": "http", "method": "GET"}, asyncio.Event().wait, send)
+
+        quick = asyncio.create_task(view(take, 60))
+        slow = asyncio.create_task(view(stuck, 0.05))
+        await turns()
+        journal.append(committed(" one"), 0)
+        assert shared.viewers == 2
+        await slow
+        assert shared.viewers == 1 == len(feeds)
+        journal.append(ev.Closed(), 0)
+        await quick
+        assert shared.viewers == 0 and not len(feeds)
+        assert texts(taken) == ["one"] and b"event: finished" in b"".join(taken)
+
+    play(scenario(), limit_s=5)
 
 
 # Who takes nothing.
