@@ -13,7 +13,8 @@ import numpy as np
 
 from reswhis.core.types import Samples, seconds
 
-from .files import NO_OTHER_FILES, AudioFileError, mono
+from .files import NO_OTHER_FILES, AudioFileError
+from .frames import mono
 from .input import to_int16
 from .pcm import FloatSamples
 from .resample import Resampler
@@ -82,6 +83,7 @@ def _with_libsndfile(file: BinaryIO, name: str) -> Iterator[Samples]:
         if sound.format == "MP3":
             raise _NotInPieces  # soundfile seeks after each read, and what follows is then decoded from nothing
         _require_rate(sound.samplerate, name)
+        sound.seek(0)  # soundfile seeks after each read, and some Opus begins elsewhere once it has been sought in
         resampler = Resampler(sound.samplerate)
         frames = max(1, min(round(PIECE_S * sound.samplerate), MAX_VALUES // sound.channels))
         while len(block := sound.read(frames, dtype="float32", always_2d=True)):
@@ -101,7 +103,7 @@ def _with_av(file: BinaryIO, name: str) -> Iterator[Samples]:
                     f"The file {name} has no sound in it." if container.streams.video else _not_audio(name)
                 )
             _require_rate(container.streams.audio[0].rate, name)
-            for frame in mono(container.decode(audio=0)):
+            for frame in mono(container.decode(audio=0), "flt"):
                 heard += frame.samples
                 yield from _sounding(frame.to_ndarray()[0], name)
     except (av.FFmpegError, ValueError):  # the latter by titles in another encoding, before PyAV 19

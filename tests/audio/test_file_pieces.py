@@ -4,6 +4,7 @@ import io
 import threading
 import tracemalloc
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -42,6 +43,21 @@ def test_the_pieces_together_are_the_whole_without_a_seam(tmp_path, kind, rate):
     assert len(heard) == pytest.approx(9 * 16000 - 4000, abs=2500)  # AAC pads both ends
     assert np.abs(heard[1:-1] - expected).max() < 0.03
     assert heard.std() == pytest.approx(0.5 / np.sqrt(2), rel=0.03)
+
+
+def test_opus_whose_encoder_was_told_no_times_does_not_jump_after_the_first_piece():
+    """Such a file counts what the decoder is to skip as sound: libsndfile skips it only once it has been sought in."""
+    noise, file = np.random.default_rng(0).integers(-8000, 8000, 5 * 16000).astype(np.int16), io.BytesIO()
+    with av.open(file, "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=16000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(noise[None], "s16", "mono")
+        frame.sample_rate = 16000
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    heard = np.concatenate(list(AudioFile(io.BytesIO(file.getvalue()), "a")))
+    assert len(heard) == len(noise)
+    for start in (8000, 48000):
+        part = heard[start : start + 16000].astype(float)
+        assert np.correlate(part, noise[start + 2000 : start + 14000].astype(float), "valid").argmax() == 2000
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])

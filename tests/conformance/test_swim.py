@@ -260,28 +260,6 @@ def authorised(server, **how):
     return connect(server, additional_headers={"Authorization": "Bearer sesame"}, **how)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}], ids=["none", "wrong"])
-def test_the_key_is_asked_for(strict, headers):
-    async def scenario():
-        with pytest.raises(websockets.InvalidStatus) as refused:
-            async with connect(strict, additional_headers=headers):
-                pass
-        return refused.value.response.status_code
-
-    assert play(scenario()) == 401
-
-
-def test_one_client_more_than_there_is_room_for_is_refused(strict):
-    async def scenario():
-        async with authorised(strict), authorised(strict):
-            with pytest.raises(websockets.InvalidStatus) as refused:
-                async with authorised(strict):
-                    pass
-            return refused.value.response.status_code
-
-    assert play(scenario()) == 503
-
-
 @pytest.mark.parametrize("is_started", [False, True], ids=["before start", "after start"])
 def test_who_says_nothing_for_long_is_told_deadline_exceeded(strict, is_started):
     async def scenario():
