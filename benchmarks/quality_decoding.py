@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Protocol
 
 from reswhis.backends.base import Backend
-from reswhis.backends.log_mel import FULL_FRAMES, content_frames
 from reswhis.core.errors import BackendError
 from reswhis.core.types import Hypothesis, Segment, Window, Word, seconds
 
@@ -86,11 +85,9 @@ class Meter:
 
 
 def encoder_frames(window: Window) -> int:
-    from reswhis.backends.whisper_window import DYNAMIC_MARGIN_FRAMES
+    from reswhis.backends.whisper_window import context_frames
 
-    if window.options.encoder_context == "full":
-        return FULL_FRAMES
-    return min(content_frames(window.audio) + DYNAMIC_MARGIN_FRAMES, FULL_FRAMES)
+    return context_frames(window, knows_short_context=True)
 
 
 class CachedDecoder:
@@ -138,15 +135,22 @@ class CachedDecoder:
         return hashlib.sha256(seen.encode() + window.audio.tobytes()).digest()[:16]
 
 
+_OF_A_HYPOTHESIS = (
+    *("decoding", "encoded", "faster_whisper", "log_mel"),
+    *("temperature_fallback", "whisper_tokens", "whisper_window", "word_times"),
+)
+
+
 def fingerprint(model: Path) -> str:
     """Changes with the model, the library, and the modules that make a hypothesis of a window."""
     from importlib.metadata import version
 
-    from reswhis.backends import faster_whisper, log_mel, temperature_fallback, whisper_tokens, word_times
+    import reswhis.backends
 
+    folder = Path(str(reswhis.backends.__file__)).parent
     digest = hashlib.sha256((model / "model.bin").read_bytes())
-    for module in (faster_whisper, log_mel, temperature_fallback, whisper_tokens, word_times):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for module in _OF_A_HYPOTHESIS:
+        digest.update((folder / f"{module}.py").read_bytes())
     return f"{digest.hexdigest()} {version('ctranslate2')}"
 
 

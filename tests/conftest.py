@@ -33,6 +33,13 @@ def pytest_xdist_auto_num_workers(config):
     return 2 * (os.cpu_count() or 1)
 
 
+def pytest_ignore_collect(collection_path, config):
+    """Each process of a run imports all that it collects, and the clients of others are large."""
+    if collection_path == HERE / "conformance" and "not conformance" in config.option.markexpr:
+        return True
+    return None
+
+
 def pytest_collection_modifyitems(items):
     """What waits long is begun first, so that the other processes have work meanwhile."""
     for item in items:

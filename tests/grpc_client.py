@@ -18,10 +18,10 @@ def addresses(server):
 class Call:
     """Says what it is given when it is given, and has what the server says since."""
 
-    def __init__(self, channel, method=METHOD, *, key=None, timeout=LIMIT_S):
+    def __init__(self, channel, method=METHOD, *, key=None, metadata=(), timeout=LIMIT_S):
         self._more = threading.Condition()
         self._waiting, self._ended = [], False
-        metadata = [("authorization", f"Bearer {key}")] if key else None
+        metadata = [*metadata, ("authorization", f"Bearer {key}")] if key else list(metadata)
         self._call = channel.stream_stream(method)(self._messages(), metadata=metadata, timeout=timeout)
 
     def _messages(self):

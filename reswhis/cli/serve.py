@@ -66,7 +66,7 @@ def run(settings: Settings) -> int:
         config = uvicorn.Config(
             app,
             log_config=None,
-            http=bounded_http(settings.write_timeout_s),
+            http=bounded_http(settings.write_timeout_s, settings.idle_timeout_s),
             ws=BoundedWebSocket,
             ws_ping_interval=None,
             ws_max_size=WS_MAX_SIZE,

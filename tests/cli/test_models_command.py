@@ -304,7 +304,7 @@ def test_the_list_fits_a_terminal_and_has_what_others_have_put_into_the_cache(ca
 
 
 def test_info_says_which_model_a_server_has(capfd, cache, start, micro):
-    server = start("--model", str(micro), "--device", "cpu").ready()
+    server = start("--model", str(micro), "--device", "cpu", "--workers", "1").ready()
     has, has_not = (ask(capfd, cache, "info", name, "--url", server.url).out for name in (str(micro), "tiny"))
     assert f"yes, by the server at {server.url}\n" in has
     assert f"no, the server at {server.url} has {micro} (faster-whisper)" in has_not

@@ -9,15 +9,11 @@ import httpx
 import numpy as np
 import pytest
 import websockets
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from native_client import play
 
 RAW = "model=nova-3&encoding=linear16&sample_rate=16000"
 LIMIT_S = 30
-REFUSAL = "ASGI callable returned without completing handshake"
-"""uvicorn's word for a handshake that is answered with a status."""
 
 
 @pytest.fixture(scope="module")
@@ -89,29 +85,18 @@ def test_a_recorder_s_container_gives_the_same_words(server, speech, kind):
     assert (messages[-1]["duration"], close[0]) == (pytest.approx(5, abs=0.1), 1000)
 
 
-@pytest.mark.parametrize(
-    ("options", "echoed"),
-    [
-        ({}, None),
-        ({"additional_headers": {"Authorization": "bearer sesame"}}, None),
-        ({"additional_headers": {}, "subprotocols": ["token", "sesame"]}, "token"),
-        ({"additional_headers": {}, "subprotocols": ["bearer", "sesame"]}, "bearer"),
-    ],
-)
-def test_the_key_comes_in_a_header_or_as_a_subprotocol(server, options, echoed):
+def test_the_handshake_has_the_number_of_the_request(server):
     async def scenario():
-        async with connect(server, **options) as socket:
-            return socket.subprotocol, socket.response.headers
+        async with connect(server) as socket:
+            return socket.response.headers
 
-    subprotocol, headers = play(scenario())
-    assert subprotocol == echoed and len(headers["dg-request-id"]) == 36
+    assert len(play(scenario())["dg-request-id"]) == 36
 
 
 @pytest.mark.parametrize(
     ("query", "key", "status", "code"),
     [
         (RAW, "Token wrong", 401, "INVALID_AUTH"),
-        (RAW, "", 401, "INVALID_AUTH"),
         ("encoding=g729", "Token sesame", 400, "INVALID_QUERY_PARAMETER"),
         ("encoding=linear16", "Token sesame", 400, "INVALID_QUERY_PARAMETER"),
     ],
@@ -177,80 +162,5 @@ def test_an_hour_in_one_message_holds_up_nobody_and_ends_with_its_client(server,
     assert play(scenario(), 10) == (["w0", "w1"], 1000)
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-KINDS = st.sampled_from(["KeepAlive", "Finalize", "Configure", "Start", "CloseStream"])
-MESSAGES = st.lists(
-    st.one_of(
-        st.binary(max_size=300),
-        st.text(max_size=50).filter(lambda text: text.isprintable()),
-        JSON.map(json.dumps),
-        st.builds(lambda kind, more: json.dumps({**more, "type": kind}), KINDS,
-                  st.dictionaries(st.sampled_from(["keyterms", "channel", "features", "x"]), JSON, max_size=3)),
-        st.sampled_from([b"RIFF\xff\xff\xff\xffWAVEfmt ", b"\x1aE\xdf\xa3\x9fB\x86\x81\x01", b"OggS\x00\x02", b"fLaC"]),
-    ),
-    max_size=8,
-)  # fmt: skip
-QUERIES = st.one_of(
-    st.just(RAW),
-    st.just("model=nova-3"),
-    st.lists(
-        st.tuples(
-            st.sampled_from(["encoding", "sample_rate", "channels", "language", "endpointing", "utterance_end_ms",
-                             "interim_results", "model", "keyterm", "x"]),
-            st.sampled_from(["linear16", "16000", "mulaw", "8000", "2", "en-US", "multi", "false", "true", "-1", "1e9",
-                             "%00", "%ff", "", "opus"]),
-        ),
-        max_size=6,
-    ).map(lambda pairs: "&".join(f"{name}={value}" for name, value in pairs)),
-)  # fmt: skip
-
-
-def finalizes(messages):
-    """How many are to be answered: none behind the end."""
-    kinds = [*map(kind_of, messages), "CloseStream"]
-    return kinds[: kinds.index("CloseStream")].count("Finalize")
-
-
-def kind_of(message):
-    try:
-        parsed = json.loads(message) if isinstance(message, str) else None
-    except ValueError:
-        return None
-    return parsed.get("type") if isinstance(parsed, dict) else None
-
-
-def test_whatever_is_sent_there_is_a_clear_end_and_the_next_client_is_served(server, speech):
-    async def exchange(query, messages):
-        try:
-            async with connect(server, query) as socket:
-                try:
-                    for message in messages:
-                        await socket.send(message)
-                    await socket.send('{"type":"CloseStream"}')
-                except websockets.ConnectionClosed:
-                    pass
-                return await rest(socket)
-        except websockets.InvalidStatus as refused:
-            return [json.loads(refused.response.body)], (refused.response.status_code, "")
-
-    with asyncio.Runner() as runner:
-
-        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-        @given(QUERIES, MESSAGES)
-        def try_(query, messages):
-            told, close = runner.run(exchange(query, messages))
-            assert close is not None and close[0] in (1000, 1008, 400), (told, close)
-            if close[0] == 1000:
-                assert told[-1]["type"] == "Metadata"
-                assert sum(message.get("from_finalize", False) for message in told) == finalizes(messages)
-
-        try_()
-        messages, _ = runner.run(transcribed(server, speech[:32_000].tobytes()))
-    assert text_of(messages) == ["w0", "w1"]
-    errors = [line for line in server.log if " ERROR " in line and REFUSAL not in line]
-    assert "Traceback" not in server.text and errors == []
-    assert httpx.get(f"{server.url}/health/ready").status_code == 200
+def test_none_of_this_is_an_error_of_the_servers(server):
+    assert "Traceback" not in server.text and " ERROR " not in server.text

@@ -21,6 +21,7 @@ def info(server):
 
 def test_its_variables_are_in_force(start, micro):
     server = start(
+        *("--workers", "1"),
         env={
             "BACKEND": "faster_whisper",
             "MODEL_SIZE": str(micro),
@@ -29,7 +30,7 @@ def test_its_variables_are_in_force(start, micro):
             "MINIMUM_CHUNK_SIZE": "2",
             "USE_VOICE_ACTIVITY_CONTROLLER": "False",
             "USE_VOICE_ACTIVITY_DETECTION": "True ",
-        }
+        },
     ).ready()
     assert info(server) == {
         "backend": "faster-whisper",

@@ -234,7 +234,7 @@ def test_real_models_of_two_forms_and_one_that_is_damaged(tmp_path, micro, micro
     names = [str(micro_v3), str(damaged)]
     server = Process(
         *("--backend", "faster-whisper", "--model", str(micro), "--language", "en", "--encoder-context", "full"),
-        *("--allowed-models", ",".join(names)),
+        *("--allowed-models", ",".join(names), "--workers", "1"),
     ).ready()
     audio = recordings[0].audio
 

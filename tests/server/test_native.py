@@ -3,7 +3,6 @@
 That one says a word per second of speech, so what it must say is known.
 """
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -400,23 +399,7 @@ def test_no_error_is_sent_to_a_plain_client_that_never_sent_text(fake, speech):
     assert {m["type"] for m in messages} == {"final"} and client.text
 
 
-# Limits.
-
-
-@pytest.fixture(scope="module")
-def narrow(start):
-    return start(
-        "--backend", "fake", "--api-key", "secret", "--max-sessions", "1",
-        "--idle-timeout-s", "1", "--idle-flush-s", "0.3", "--max-session-s", "4",
-    ).ready()  # fmt: skip
-
-
-@pytest.fixture
-def strict(narrow):
-    """Without the session of the test before."""
-    while httpx.get(f"{narrow.url}/info").json()["sessions"]:
-        pass
-    return narrow
+# Pages of other origins.
 
 
 def refusal(url, **options):
@@ -427,37 +410,6 @@ def refusal(url, **options):
 
     response = play(scenario())
     return response.status_code, json.loads(response.body)["code"], response.headers
-
-
-@pytest.mark.parametrize(
-    ("query", "options"),
-    [
-        ("", {}),
-        ("?api_key=wrong", {}),
-        ("", {"additional_headers": {"Authorization": "Bearer wrong"}}),
-        ("", {"additional_headers": {"Authorization": "Basic secret"}}),
-        ("", {"subprotocols": ["bearer", "wrong"]}),
-    ],
-)
-def test_without_the_right_key_nobody_comes_in(strict, query, options):
-    status, code, headers = refusal(strict.ws + query, **options)
-    assert (status, code, headers["WWW-Authenticate"]) == (401, "unauthorized", "Bearer")
-
-
-@pytest.mark.parametrize(
-    ("query", "options", "echoed"),
-    [
-        ("?api_key=secret", {}, None),
-        ("", {"additional_headers": {"Authorization": "Bearer secret"}}, None),
-        ("", {"subprotocols": ["bearer", "secret"]}, "bearer"),
-    ],
-)
-def test_the_key_is_taken_in_each_of_three_ways(strict, query, options, echoed):
-    async def scenario():
-        async with websockets.connect(strict.ws + query, **options) as socket:
-            return socket.subprotocol
-
-    assert play(scenario()) == echoed
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example", "http://10.0.0.1"])
@@ -474,33 +426,6 @@ def test_pages_of_this_machine_and_from_disk_are_welcome(fake, origin):
     assert play(scenario())
     response = httpx.get(f"{fake.url}/info", headers={"Origin": origin})
     assert response.headers["access-control-allow-origin"] in {origin, "*"}
-
-
-def test_a_full_server_says_when_to_come_back(strict):
-    async def scenario():
-        async with websockets.connect(strict.ws + "?api_key=secret"):
-            return await asyncio.to_thread(refusal, strict.ws + "?api_key=secret")
-
-    status, code, headers = play(scenario())
-    assert (status, code) == (503, "overloaded") and int(headers["Retry-After"]) > 0
-
-
-def test_a_client_that_says_nothing_is_let_go(strict):
-    messages, close = play(exchange(strict, query="api_key=secret", then=None))
-    assert [m["code"] for m in messages] == ["idle_timeout"] and close == (4408, "idle_timeout")
-
-
-def test_a_session_that_lasts_too_long_ends_with_its_last_words(strict, speech):
-    async def scenario():
-        async with connect(strict.ws, "api_key=secret") as client:
-            await client.say("start")
-            with pytest.raises(websockets.ConnectionClosed):
-                await client.stream(speech, frame=1600, pause_s=0.1)
-            return await client.rest()
-
-    messages, close = play(scenario())
-    assert messages[-1]["code"] == "session_limit" and close == (4408, "session_limit")
-    assert "w2" in "".join(m["text"] for m in messages if m["type"] == "final")
 
 
 # Plain HTTP.

@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 import soxr
 import websockets
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from native_client import play
 
 KEY = "sesame"
 LIMIT_S = 20
-REFUSAL = "ASGI callable returned without completing handshake"
-"""What uvicorn says of any HTTP answer to a handshake, though that is one way of completing it."""
-EASILY = {"max_examples": 25, "deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
 @pytest.fixture(scope="module")
@@ -127,49 +122,6 @@ def test_a_turn_that_nobody_ends_is_ended_when_nothing_more_is_sent(server, pcm2
     ]
 
 
-# The door.
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"headers": {"Authorization": f"bearer {KEY}"}},
-        {"headers": {}, "subprotocols": ["realtime", f"openai-insecure-api-key.{KEY}", "openai-beta.realtime-v1"]},
-    ],
-    ids=["header", "subprotocol"],
-)
-def test_the_key_is_where_openais_clients_put_it(server, options):
-    async def scenario():
-        async with connect(server, **options) as socket:
-            await Socket(socket).until("session.created")
-            return socket.subprotocol
-
-    assert play(scenario()) in (None, "realtime")
-
-
-def test_without_the_key_there_is_an_error_as_openai_has_it(server):
-    async def scenario():
-        with pytest.raises(websockets.InvalidStatus) as refused:
-            await connect(server, headers={"Authorization": "Bearer other"})
-        return refused.value.response
-
-    response = play(scenario())
-    assert response.status_code == 401
-    assert json.loads(response.body)["error"]["code"] == "invalid_api_key"
-
-
-def test_there_is_room_for_as_many_as_everywhere(server):
-    async def scenario():
-        async with connect(server), connect(server), connect(server):
-            with pytest.raises(websockets.InvalidStatus) as refused:
-                await connect(server)
-        return refused.value.response
-
-    response = play(scenario())
-    assert response.status_code == 503 and "Retry-After" in response.headers
-    assert json.loads(response.body)["error"]["type"] == "server_error"
-
-
 # Limits, and what no client should send.
 
 
@@ -194,54 +146,7 @@ def test_what_cannot_be_taken_is_said_before_the_close(server, message, code, cl
     assert (last["type"], last["error"]["code"], closed) == ("error", code, close)
 
 
-def test_who_says_nothing_is_let_go_with_a_word(server):
-    last, closed = play(last_words(server))
-    assert (last["error"]["code"], closed) == ("idle_timeout", 1008)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=6,
-)
-KINDS = st.sampled_from(
-    ["session.update", "transcription_session.update", "input_audio_buffer.append", "input_audio_buffer.commit",
-     "input_audio_buffer.clear", "response.create"]
-)  # fmt: skip
-NOISE = st.binary(max_size=3000).map(lambda data: base64.b64encode(data).decode())
-INPUTS = st.fixed_dictionaries({}, optional={"turn_detection": st.none() | JSON, "format": JSON, "transcription": JSON})
-MESSAGES = st.one_of(
-    st.text(max_size=20),
-    st.binary(max_size=20),
-    JSON.map(json.dumps),
-    st.builds(
-        lambda type_, audio, asked: json.dumps({"type": type_, "audio": audio, "session": {"audio": {"input": asked}}}),
-        KINDS, NOISE | JSON, INPUTS,
-    ),
-)  # fmt: skip
-
-
-@settings(**EASILY)
-@given(st.lists(MESSAGES, min_size=1, max_size=8))
-def test_whatever_is_sent_there_is_a_word_for_it_or_a_clean_close_and_the_next_is_served(server, messages):
-    async def scenario():
-        async with connect(server) as socket:
-            try:
-                for message in messages:
-                    await socket.send(message)
-                await socket.send(b"")
-            except websockets.ConnectionClosed:
-                pass
-            last, code = await Socket(socket).rest()
-            assert last["type"] == "error" and code == 1003
-        async with connect(server) as socket:
-            await Socket(socket).until("session.created")
-
-    play(scenario())
-
-
 def test_nothing_of_all_this_is_an_error_of_the_servers(server, pcm24):
     assert play(transcript(server, pcm24)) == "w0 w1 w2"
     assert httpx.get(f"{server.url}/health/ready").status_code == 200
-    errors = [line for line in server.log if " ERROR " in line and REFUSAL not in line]
-    assert errors == [] and "Traceback" not in server.text
+    assert " ERROR " not in server.text and "Traceback" not in server.text

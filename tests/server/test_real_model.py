@@ -28,7 +28,7 @@ def backend(micro):
 
 @pytest.fixture(scope="module")
 def server(start, micro):
-    return start("--backend", "faster-whisper", "--model", str(micro), "--language", "en").ready()
+    return start("--backend", "faster-whisper", "--model", str(micro), "--language", "en", "--workers", "1").ready()
 
 
 def live(audio, backend, vad):

@@ -1,7 +1,6 @@
 """The codec of Deepgram's live protocol: what its clients are told, exactly, and when."""
 
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -31,7 +30,6 @@ from reswhis.transports.codec import Audio, Configure, Defaults, End, Flush, Not
 from reswhis.transports.deepgram import DeepgramCodec, Request
 from reswhis.transports.deepgram_pauses import Pauses
 
-GOLDEN = Path(__file__).with_name("deepgram_golden.jsonl")
 RAW = "model=nova-3&encoding=linear16&sample_rate=16000"
 ALL = f"{RAW}&interim_results=true&vad_events=true&utterance_end_ms=1000"
 IT, WAS, MINE = Word(0.5, 0.7, " It", 0.9), Word(0.7, 1.0, " was", 0.7), Word(1.0, 1.5, " mine.", 0.8)
@@ -80,26 +78,6 @@ def ended(utterance=1, end=1.8, reason=Reason.ENDPOINT, text=""):
 
 
 # What is said.
-
-
-def test_a_whole_stream_is_told_as_in_the_golden_file():
-    codec = make(ALL)
-    codec.decode(bytes(3200))
-    events = [
-        (SpeechStarted(1, 0.4), 0.6),
-        (Tentative(1, (IT, WAS), 1.1), 1.2),
-        (Committed(1, (IT,), Reason.AGREEMENT, 1.6), 1.7),
-        (Tentative(1, (WAS, MINE), 1.6), 1.7),
-        (SpeechStopped(1, 1.8), 2.1),
-        (Committed(1, (WAS, MINE), Reason.ENDPOINT, 1.8), 2.2),
-        (ended(), 2.2),
-        (Nothing(), 2.4),
-        (Nothing(), 2.5),
-        (Flushed("Finalize"), 2.5),
-        (Closed(), 2.6),
-    ]
-    said = "".join(f"{message}\n" for event, at in events for message in codec.encode(event, round(at * 16_000)))
-    assert said == GOLDEN.read_text("utf-8")
 
 
 def test_final_results_say_whether_they_end_the_utterance_and_tile_the_stream():

@@ -89,15 +89,6 @@ def test_every_port_is_the_same_server(server):
         assert confirmed(call(channel).say(*V3).finish().rest()) == WORDS
 
 
-@pytest.mark.parametrize("key", [None, "wrong"])
-def test_without_the_key_nobody_comes_in(channel, key):
-    refused = Call(channel, key=key).say(*V3)
-    assert refused.rest() == []
-    assert refused.status == (
-        "UNAUTHENTICATED", "this server wants an API key, in the metadata: authorization: Bearer KEY"
-    )  # fmt: skip
-
-
 def test_more_streams_than_this_door_takes_are_refused_and_the_next_is_taken_when_one_has_gone(channel):
     there = [call(channel) for _ in range(3)]
     assert all(one.is_taken() for one in there)
@@ -151,11 +142,15 @@ def test_tools_find_the_service_and_how_it_is(channel):
     st.sampled_from([METHOD, WITH_HYPOTHESIS, "/speech.SpeechToText/Nothing"]),
     st.lists(st.one_of(st.binary(max_size=64), st.sampled_from([V3[0], V3[1], V1[0], b""])), max_size=5),
 )
-def test_whatever_is_sent_there_is_a_status_and_the_next_is_served(server, channel, method, messages):
+def test_whatever_is_sent_there_is_a_status(server, channel, method, messages):
     said = call(channel, method).say(*messages).finish()
     said.rest()
     assert said.status[0] in {"OK", "INVALID_ARGUMENT", "UNIMPLEMENTED", "RESOURCE_EXHAUSTED"}
     assert "Traceback" not in server.text and " ERROR " not in server.text
+
+
+def test_after_all_that_the_next_is_served(channel):
+    assert confirmed(call(channel).say(*V3).finish().rest()) == WORDS
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_begins():

@@ -424,23 +424,6 @@ async def both(*scenarios):
 
 
 @pytest.mark.usefixtures("none_is_left")
-def test_one_session_more_than_there_may_be_is_refused_and_still_may_ask_what_there_is(server):
-    async def scenario():
-        begun = event("audio-chunk", SPEECH[:2048], **PCM)
-        streams = [await asyncio.open_connection("127.0.0.1", port_of(server)) for _ in range(2)]
-        for reader, writer in streams:
-            writer.write(begun + event("ping"))
-            await reader.readline()  # behind its audio, so it has a place
-        refused = await exchange(server, event("describe") + turn())
-        for _, writer in streams:
-            writer.close()
-        return refused
-
-    (info, _), (type_, data) = play(scenario())
-    assert (info, type_, data["code"]) == ("info", "error", "overloaded")
-
-
-@pytest.mark.usefixtures("none_is_left")
 def test_a_client_may_vanish_at_any_time(server):
     whole = turn()
     for data in (
