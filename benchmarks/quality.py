@@ -4,6 +4,7 @@
         [--material utterances monologues stream] [--mode unaware aware]
         [--policy local-agreement alignatt] [--step 0.5 1.0] [--n 2 3] [--holdback 0.3 0.4] [--min-probability 0.5]
         [--endpoint-ms 500] [--trimming 15] [--preroll 0.3] [--prompt-chars 200] [--new-share 0.5]
+        [--sentence-pause 0.3]
         [--baseline] [--json FILE] [--plot FILE.svg]
 
 A list makes a sweep over all its values; what is not given is the product's default. That is always among the points,
@@ -88,6 +89,7 @@ class Setup:
             ("pre-roll", self.session.preroll_s, usual.preroll_s),
             ("prompt", self.session.prompt_chars, usual.prompt_chars),
             ("new share", self.session.new_share, usual.new_share),
+            ("sentence pause", self.session.sentence_pause_s, usual.sentence_pause_s),
         ):
             parts += [f"{label} {value:g}"] if value != default else []
         return ", ".join(parts)
@@ -107,9 +109,11 @@ def setups(args: argparse.Namespace) -> list[Setup]:
     slownesses = {"unaware": 0.0, "aware": args.slowness}
     found = {Setup(slowness=slownesses[mode]): None for mode in args.mode}
     policies = itertools.product(args.policy, args.n, args.holdback, args.min_probability)
-    sessions = itertools.product(args.step, args.trimming, args.preroll, args.prompt_chars, args.new_share)
+    sessions = itertools.product(
+        args.step, args.trimming, args.preroll, args.prompt_chars, args.new_share, args.sentence_pause
+    )
     for mode, policy, fixed, endpoint_ms in itertools.product(args.mode, policies, sessions, args.endpoint_ms):
-        step, trimming, preroll, prompt, share = fixed
+        step, trimming, preroll, prompt, share, pause = fixed
         session = SessionConfig(
             step_s=step,
             policy=_policy(*policy),
@@ -117,6 +121,7 @@ def setups(args: argparse.Namespace) -> list[Setup]:
             preroll_s=preroll,
             prompt_chars=prompt,
             new_share=share,
+            sentence_pause_s=pause,
         )
         endpointing = replace(EndpointingConfig(), min_silence_s=endpoint_ms / 1000)
         found[Setup(session, endpointing, slownesses[mode])] = None
@@ -259,6 +264,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options.add_argument("--prompt-chars", nargs="+", type=int, default=[session.prompt_chars])
     options.add_argument("--new-share", nargs="+", type=float, default=[session.new_share])
     options.add_argument("--baseline", action="store_true", help="the predecessor's rule too")
+    options.add_argument("--sentence-pause", nargs="+", type=float, default=[session.sentence_pause_s])
     options.add_argument("--processes", type=int, default=2)
     options.add_argument("--cache", type=Path, default=CACHE)
     options.add_argument("--json", type=Path)

@@ -23,6 +23,8 @@ class SessionConfig:
     max_utterance_s: float = MAX_WINDOW_S
     """Not more than a window, so that the final decode of an utterance is one window."""
     preroll_s: float = 0.3
+    sentence_pause_s: float = 0.3
+    """After a sentence so much silence is enough: its words are final, and what follows is heard without it."""
     buffer_trimming_s: float = 15.0
     """A window longer than this gives up what is committed, but for the last words."""
     lag_s: float = 5.0
@@ -41,6 +43,7 @@ class SessionConfig:
         require_range("new_share", self.new_share, 0, 1)
         require_range("max_utterance_s", self.max_utterance_s, 2, MAX_WINDOW_S)
         require_range("preroll_s", self.preroll_s, 0, 2)
+        require_range("sentence_pause_s", self.sentence_pause_s, 0.1, 10)
         require_range("buffer_trimming_s", self.buffer_trimming_s, 1, MAX_WINDOW_S)
         require_range("lag_s", self.lag_s, 0.1, 3600)
         require_range("max_held_s", self.max_held_s, 30, 3600)

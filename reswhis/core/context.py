@@ -13,6 +13,8 @@ from .types import Word, join
 
 SENTENCE_ENDS = ".?!…。？！｡।؟۔"
 
+_UNFINISHED = ("...", "…")
+
 MIN_HEARD_S = 0.1
 """Less of a word than this is not heard again, so a trimmed window begins this long before its end at least."""
 OVERLAP_WORDS = 3
@@ -21,6 +23,12 @@ jitter, a recogniser often makes another word, and then the next new one is take
 OVERLAP_CHANGES = 2
 """So often a word differs from the one before it, since "no no no" does not say which of them is the last."""
 LONGEST_OVERLAP = 24
+
+
+def ends_sentence(word: Word) -> bool:
+    """Whether a sentence may be over after this word. What trails off is not."""
+    text = word.text.rstrip(" \"')]}”’»」』")
+    return text.endswith(tuple(SENTENCE_ENDS)) and not text.endswith(_UNFINISHED)
 
 
 class Context:

@@ -103,7 +103,7 @@ class Hypothesis:
 class Window:
     """A stretch of audio a session wants decoded; equal only to itself.
 
-    ``is_final``: no later window covers this audio, so all that is heard in it is committed.
+    ``is_final``: its last word was said to its end, and its words are to be committed: it is worth some care.
     """
 
     id: int

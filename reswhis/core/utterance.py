@@ -45,6 +45,8 @@ class Stretch:
     """Up to here there is nothing new to decode."""
     unheard: int = 0
     """Samples of speech that have not been in a window."""
+    tried: int = 0
+    """The ``voiced_until`` for which it was last asked whether a sentence ends there."""
     end: int | None = None
     """None while the speaker is still talking."""
     ended_at: int = 0

@@ -62,6 +62,7 @@ def session_config(settings: Settings) -> SessionConfig:
         new_share=settings.new_audio_share,
         max_utterance_s=settings.max_utterance_s,
         preroll_s=settings.preroll_ms / 1000,
+        sentence_pause_s=settings.sentence_pause_ms / 1000,
         buffer_trimming_s=settings.buffer_trimming_sec,
         max_held_s=settings.max_backlog_s + HELD_BESIDE_BACKLOG_S,
         multilingual=settings.multilingual,

@@ -92,7 +92,7 @@ def test_under_load_a_growing_utterance_waits_for_a_wider_step_and_a_final_one_f
 def test_nothing_is_decoded_while_it_is_not_known_whether_the_utterance_ends():
     session = stream(step_s=0.5)
     feed(session, 0.4, VOICE)
-    feed(session, 0.4, QUIET)
+    feed(session, 0.25, QUIET)
     assert session.next_window() is None
     feed(session, 0.16, VOICE)
     assert not session.next_window().is_final

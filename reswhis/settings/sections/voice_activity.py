@@ -26,6 +26,14 @@ class VoiceActivity(Section):
     endpoint_ms: int = setting(
         Group.VOICE_ACTIVITY, 500, "Silence that ends an utterance.", ge=100, le=10_000, unit="milliseconds"
     )
+    sentence_pause_ms: int = setting(
+        Group.VOICE_ACTIVITY,
+        300,
+        "Silence after a sentence that makes it final, although the utterance may go on; 10000: none does.",
+        ge=100,
+        le=10_000,
+        unit="milliseconds",
+    )
     min_speech_ms: int = setting(
         Group.VOICE_ACTIVITY, 100, "Speech that it takes to start an utterance.", ge=0, le=1000, unit="milliseconds"
     )
