@@ -10,7 +10,7 @@ endpoints. In a quarter ("long") the pauses are 0.1 to 0.3 s, and 1 s every 15 t
 trimmed. In the last quarter ("endless") nobody draws breath, and utterances are cut. Each ends anywhere, mostly within
 a word.
 
-Words are counted against each utterance as the session cut it, decoded whole by the same model without a prompt
+Words are counted against each stretch as the session cut it, decoded whole by the same model without a prompt
 ("own"), and, to see what the voice detector and the cuts cost, against each recording decoded alone, the last one as
 far as it came ("alone"). Since whisper-micro hears worse in windows beyond some 15 s and then invents words itself, a
 lost word also counts as "lost, spoken" only if the whole decode has it right; with --kind long --talk 8 11
@@ -53,8 +53,8 @@ from common import (
     session_of,
     silence,
 )
-from quality import OPTIONS, Setup, heard_alone, own_utterances
-from quality_decoding import Decoder, Meter, WorkClock
+from quality import OPTIONS, Setup, heard_alone, own_stretches
+from quality_decoding import Decoder, Meter, Span, WorkClock
 from quality_material import Piece, Recording, Said, Stream, duration_s, recordings
 from quality_report import Rate, machine
 from quality_scores import Fault, Places, errors_by_block, faults, normal
@@ -118,8 +118,8 @@ def material(
 class StopPlaces(Places):
     """At the stop, a cut or a trim, else at the beginning or end of an utterance, else within one."""
 
-    def __init__(self, stream: Stream, said: Sequence[Emission], starts: Sequence[int]) -> None:
-        super().__init__(stream, said, starts)
+    def __init__(self, stream: Stream, said: Sequence[Emission], windows: Sequence[Span]) -> None:
+        super().__init__(stream, said, windows)
         ends = [emission.event for emission in said if isinstance(emission.event, UtteranceEnded)]
         self.stop = duration_s(stream)
         self.endpoints = [end.end for end in ends if end.reason is Reason.ENDPOINT]
@@ -184,13 +184,13 @@ def outcome(stream: Stream, setup: Setup, decoder: Decoder, vad: SileroVAD) -> O
     meter = Meter(decoder, WorkClock(0.0))
     said = live(stream, setup, meter, vad)
     words = [word for emission in said if isinstance(emission.event, Committed) for word in emission.event.words]
-    places, truth = StopPlaces(stream, said, meter.starts), _truth(stream)
+    places, truth = StopPlaces(stream, said, meter.windows), _truth(stream)
     return Outcome(
         kind=stream.material,
         audio_s=duration_s(stream),
         spoken=len(normal(truth).split()),
         wrong=errors_by_block([truth], join(words))[0],
-        own=_against(stream, own_utterances(stream.audio, said, decoder), words, places),
+        own=_against(stream, own_stretches(stream.audio, meter.windows, decoder), words, places),
         alone=_against(stream, heard_alone(stream, decoder).files, words, places),
         endpoints=len(places.endpoints),
         trims=len(places.trims),
@@ -356,6 +356,7 @@ class Tracing:
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
+        self.windows: list[Span] = []
 
     def batch_key(self, window: Window) -> Hashable:
         return window.options
@@ -367,6 +368,7 @@ class Tracing:
         """The decoder is the caller's."""
 
     def _one(self, window: Window) -> Hypothesis:
+        self.windows.append(Span(window.start, window.end, window.is_final))
         heard = self._decoder.decode(window).hypothesis
         span = f"{seconds(window.start):.2f} to {seconds(window.end):.2f}"
         print(f"window {window.id}{' final' if window.is_final else ''} {span}, prompt {window.prompt!r}")
@@ -375,7 +377,8 @@ class Tracing:
 
 
 def trace(stream: Stream, setup: Setup, decoder: Decoder) -> None:
-    said = live(stream, setup, Tracing(decoder), SileroVAD())
+    tracing = Tracing(decoder)
+    said = live(stream, setup, tracing, SileroVAD())
     print(f"\nspoken {_spoken(stream)}\n")
     for emission in said:
         match emission.event:
@@ -385,7 +388,7 @@ def trace(stream: Stream, setup: Setup, decoder: Decoder) -> None:
                 print(f"{emission.at:.2f} utterance of {start:.2f} to {end:.2f} ended by {reason.value}")
             case _:
                 pass
-    print(f"\nown {_timed(own_utterances(stream.audio, said, decoder))}")
+    print(f"\nown {_timed(own_stretches(stream.audio, tracing.windows, decoder))}")
 
 
 def _timed(words: Sequence[Word]) -> str:

@@ -4,7 +4,7 @@
 
 Session, voice detector and recogniser are the server's own, the clock is simulated. Each recording is streamed by
 itself, once for every seed, which gives the silence before it (0.2 to 1.2 s), so that the windows fall elsewhere.
-"Whole" is the same audio decoded in one go; "own" is each utterance as the session cut it, decoded in one go: the
+"Whole" is the same audio decoded in one go; "own" is each stretch as the session cut it, decoded in one go: the
 difference between those two is what the voice detector's boundaries do, that between live and own what the decodes
 before the last one do.
 
@@ -50,7 +50,7 @@ from common import (
     silence,
     to_int16,
 )
-from quality import Setup, own_utterances
+from quality import Setup, own_stretches
 from quality_decoding import CachedDecoder, Decoder, Meter, WorkClock, whole
 from quality_report import Rate, machine
 from quality_scores import errors_by_block, normal
@@ -108,14 +108,15 @@ def lead_in_s(recording: Recording, seed: int) -> float:
 def texts(recording: Recording, seed: int, setup: Setup, decoder: Decoder, vad: SileroVAD) -> Texts:
     audio = np.concatenate((silence(lead_in_s(recording, seed)), recording.audio, silence(AFTERWARDS_S)))
     session = OnlineASRProcessor(setup.session, StreamOptions(OPTIONS, endpointing=setup.endpointing))
-    said = list(simulate(audio, session, vad.stream(), Meter(decoder, WorkClock(0.0)), WorkClock(0.0)))
+    meter = Meter(decoder, WorkClock(0.0))
+    said = list(simulate(audio, session, vad.stream(), meter, meter.clock))
     words = [word for emission in said if isinstance(emission.event, Committed) for word in emission.event.words]
     return Texts(
         recording.name,
         tuple(clauses(recording.text)),
         seed,
         join(words),
-        join(own_utterances(audio, said, decoder)),
+        join(own_stretches(audio, meter.windows, decoder)),
         join(whole(decoder, Window(0, 0, audio, OPTIONS, is_final=True))),
     )
 

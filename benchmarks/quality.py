@@ -17,9 +17,9 @@ of a sweep takes seconds.
 whose times are exact, if there are any. The reference is each recording decoded alone, whole, by the same model with
 the same options and no prompt: its file, and "in place", the same recording as it lies in the stream, from the last
 multiple of 20 ms before it. The recogniser hears a small network's words otherwise when it begins some milliseconds
-earlier, mostly worse, and of each file there is one decode however often it is said. "Own" is each utterance as the
-session itself cut it, decoded so: how that differs from the reference is the endpointing's doing, how the live text
-differs from it is what the decodes before the last one did.
+earlier, mostly worse, and of each file there is one decode however often it is said. "Own" is each stretch as the
+session itself cut it, an utterance or a sentence of it, decoded so: how that differs from the reference is the doing
+of these cuts, how the live text differs from it is what the decodes before the last one did.
 --baseline adds the predecessor's rule at each step.
 """
 
@@ -36,14 +36,13 @@ from pathlib import Path
 from reswhis.audio.vad import SileroVAD
 from reswhis.core.commit import POLICIES, PolicyConfig
 from reswhis.core.endpointing import FRAME, EndpointingConfig
-from reswhis.core.events import UtteranceEnded
 from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
-from reswhis.core.types import DecodeOptions, Samples, Window, Word, samples
+from reswhis.core.types import DecodeOptions, Samples, Window, Word
 from reswhis.simulation import Emission, Scorer, simulate
 
 from common import CACHE, RECORDINGS, in_processes, micro, micro_decoder, parser
 from quality_baseline import Predecessor
-from quality_decoding import Decoder, Meter, WorkClock, whole
+from quality_decoding import Decoder, Meter, Span, WorkClock, stretches, whole
 from quality_material import Plan, Stream, duration_s, recordings, streams
 from quality_report import Report, Row, machine, plot, table
 from quality_scores import Reference, Score, score
@@ -138,7 +137,7 @@ def setups(args: argparse.Namespace) -> list[Setup]:
 def measure(stream: Stream, setup: Setup, decoder: Decoder, vad: Scorer, reference: Reference) -> Score:
     meter = Meter(decoder, WorkClock(setup.slowness))
     said = list(_said(stream.audio, setup, meter, vad))
-    own = None if setup.predecessor else own_utterances(stream.audio, said, decoder)
+    own = None if setup.predecessor else own_stretches(stream.audio, meter.windows, decoder)
     return score(stream, said, meter, reference, own)
 
 
@@ -149,13 +148,11 @@ def _said(audio: Samples, setup: Setup, meter: Meter, vad: Scorer) -> Iterator[E
     return simulate(audio, session, vad, meter, meter.clock)
 
 
-def own_utterances(audio: Samples, said: Sequence[Emission], decoder: Decoder) -> list[Word]:
-    """What is heard in each utterance as the session cut it, decoded whole."""
-    ended = [emission.event for emission in said if isinstance(emission.event, UtteranceEnded)]
-    spans = [(samples(utterance.start), samples(utterance.end)) for utterance in ended]
+def own_stretches(audio: Samples, windows: Sequence[Span], decoder: Decoder) -> list[Word]:
+    """What is heard in each stretch as the session cut it, decoded whole."""
     return [
         word
-        for start, end in spans
+        for start, end in stretches(windows)
         for word in whole(decoder, Window(0, start, audio[start:end], OPTIONS, is_final=True))
     ]
 

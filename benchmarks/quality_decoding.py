@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reswhis.backends.base import Backend
 from reswhis.core.errors import BackendError
-from reswhis.core.types import Hypothesis, Segment, Window, Word, seconds
+from reswhis.core.types import SAMPLE_RATE, Hypothesis, Segment, Window, Word, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,41 @@ class WorkClock:
         self.time_s += self.slowness * cost_s
 
 
+_OVERLAP = SAMPLE_RATE // 2
+"""A pre-roll and more: what follows a pause may begin in it."""
+
+
+class Span(NamedTuple):
+    """Of a window, in samples of the stream."""
+
+    start: int
+    end: int
+    is_final: bool
+
+
+def stretches(windows: Sequence[Span]) -> list[tuple[int, int]]:
+    """What the session decoded by itself, each from the first window of it to the last: an utterance, or a part of one.
+
+    The next one begins about where a final window ended; one in whose midst a sentence might have ended goes on.
+    """
+    found: list[tuple[int, int]] = []
+    before: Span | None = None
+    for window in windows:
+        if before is not None and not (before.is_final and window.start >= before.end - _OVERLAP):
+            found[-1] = (found[-1][0], window.end)
+        else:
+            found.append((window.start, window.end))
+        before = window
+    return found
+
+
 @dataclass(slots=True)
 class Meter:
     """A backend that keeps account of its windows for one stream."""
 
     decoder: Decoder
     clock: WorkClock
-    starts: list[int] = field(default_factory=list)
+    windows: list[Span] = field(default_factory=list)
     frames: int = 0
     decoded: int = 0
     """Samples."""
@@ -71,7 +99,7 @@ class Meter:
         """The decoder is the caller's."""
 
     def _one(self, window: Window) -> Hypothesis | BackendError:
-        self.starts.append(window.start)
+        self.windows.append(Span(window.start, window.end, window.is_final))
         self.frames += encoder_frames(window)
         self.decoded += len(window.audio)
         try:

@@ -14,15 +14,14 @@ from reswhis.core.alignment import key
 from reswhis.core.events import (
     Committed,
     Reason,
-    SpeechStarted,
     Suppressed,
     Tentative,
     UtteranceEnded,
 )
-from reswhis.core.types import Word, join, samples, seconds
+from reswhis.core.types import Word, join, seconds
 from reswhis.simulation import Emission
 
-from quality_decoding import Meter
+from quality_decoding import Meter, Span, stretches
 from quality_material import Said, Stream, duration_s
 
 NEAR_CUT_S = 1.0
@@ -108,7 +107,7 @@ def score(
     """``own``: what was heard in each of the session's utterances, with times of the stream."""
     words = [word for emission in said if isinstance(emission.event, Committed) for word in emission.event.words]
     spoken = [word for piece in stream.pieces for word in piece.words]
-    found, places = tuple(latencies(spoken, said)), Places(stream, said, meter.starts)
+    found, places = tuple(latencies(spoken, said)), Places(stream, said, meter.windows)
     return Score(
         stream=stream.name,
         words=tuple(len(normal(truth).split()) for truth in stream.truths),
@@ -126,7 +125,7 @@ def score(
         erased=erased(said),
         suppressed=dict(suppressed(said)),
         cost=Cost(
-            duration_s(stream), len(meter.starts), meter.frames, seconds(meter.decoded), meter.cost_s, meter.failures
+            duration_s(stream), len(meter.windows), meter.frames, seconds(meter.decoded), meter.cost_s, meter.failures
         ),
     )
 
@@ -162,12 +161,12 @@ def errors_by_block(truths: Sequence[str], text: str) -> tuple[int, ...]:
 class Places:
     """Where something went wrong: within a second of a cut or a trim, else at a pause, else within speech."""
 
-    def __init__(self, stream: Stream, said: Sequence[Emission], starts: Sequence[int]) -> None:
+    def __init__(self, stream: Stream, said: Sequence[Emission], windows: Sequence[Span]) -> None:
         events = [emission.event for emission in said]
-        begun = {0} | {samples(event.at) for event in events if isinstance(event, SpeechStarted)}
+        begun = {start for start, _ in stretches(windows)}
         ends = [event for event in events if isinstance(event, UtteranceEnded)]
         self._cuts = [event.end for event in ends if event.reason is Reason.CUT]
-        self._trims = [seconds(start) for start in sorted(set(starts) - begun)]
+        self._trims = [seconds(start) for start in sorted({window.start for window in windows} - begun)]
         spoken = [piece.words for piece in stream.pieces if piece.words]
         self._pauses = [(words[0].start, words[0].end) for words in spoken]
         self._pauses += [(words[-1].start, words[-1].end) for words in spoken]

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from quality import Replayed, Setup, arguments, measure, setups
 from quality_baseline import Predecessor
-from quality_decoding import CachedDecoder, Decode, Meter, WorkClock
+from quality_decoding import CachedDecoder, Decode, Meter, Span, WorkClock, stretches
 from quality_material import Piece, Plan, Recording, Said, Stream, duration_s, streams
 from quality_report import Rate, Report, Row, plot, table
 from quality_scores import Reference, erased, errors_by_block, latencies
@@ -135,7 +135,7 @@ def test_the_predecessor_decodes_its_whole_buffer_at_every_step_and_keeps_fiftee
     said = list(Predecessor(meter, DecodeOptions(), 1.0).stream(np.zeros(samples(40.0), np.int16)))
     texts = [word.text.strip() for e in said if isinstance(e.event, Committed) for word in e.event.words]
     assert texts == [word.text for word in words]
-    lengths = [step - seconds(start) for step, start in enumerate(meter.starts, 1)]
+    lengths = [step - seconds(start) for step, start in enumerate([window.start for window in meter.windows], 1)]
     assert len(lengths) == 40
     assert lengths[:16] == list(range(1, 17))  # one step more than the buffer's 15 s
     assert max(lengths) == 16
@@ -191,3 +191,9 @@ def test_the_report_marks_the_default_and_the_plot_is_xml():
     assert "endpoint, step 1 *" in table(report)
     assert ElementTree.fromstring(plot(report)).tag.endswith("svg")
     assert '"is_default": true' in report.to_json()
+
+
+def test_a_stretch_ends_with_a_final_window_unless_the_next_one_goes_on_with_it():
+    windows = [Span(0, 20_000, False), Span(0, 40_000, True), Span(0, 60_000, True)]  # no sentence, then the endpoint
+    windows += [Span(70_000, 90_000, True), Span(88_000, 120_000, False), Span(100_000, 130_000, True)]  # a trim
+    assert stretches(windows) == [(0, 60_000), (70_000, 90_000), (88_000, 130_000)]
