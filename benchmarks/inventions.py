@@ -28,6 +28,7 @@ import numpy as np
 
 from reswhis.audio.vad import SileroVAD
 from reswhis.backends.base import Backend
+from reswhis.core.alignment import key
 from reswhis.core.endpointing import FRAME, EndpointingConfig
 from reswhis.core.events import Committed, SpeechStarted, SpeechStopped, Suppressed
 from reswhis.core.online import OnlineASRProcessor, StreamOptions
@@ -44,6 +45,7 @@ from inventor import INVENTIONS, Inventor, invention
 from nonspeech import LEVELS_DB, SOUNDS, make
 
 OPTIONS = DecodeOptions(language="en", encoder_context="dynamic")
+NEAR_S = 1.0
 USUAL = StreamOptions(OPTIONS)
 EVERYTHING = StreamOptions(OPTIONS, endpointing=EndpointingConfig(threshold=0.0))
 PAUSE_S = 4.0
@@ -56,7 +58,7 @@ class Tally:
     windows: int = 0
     committed: list[str] = field(default_factory=list)
     suppressed: Counter[str] = field(default_factory=Counter)
-    doubted: list[str] = field(default_factory=list)
+    doubted: list[Word] = field(default_factory=list)
     """The words suppressed."""
 
     def add(self, other: Tally) -> None:
@@ -64,6 +66,7 @@ class Tally:
         self.windows += other.windows
         self.committed += other.committed
         self.suppressed += other.suppressed
+        self.doubted += other.doubted
 
     @property
     def reasons(self) -> str:
@@ -112,7 +115,7 @@ def stream(audio: Samples, ear: Scorer, backend: Backend, options: StreamOptions
                 tally.committed += [word.text for word in words]
             case Suppressed(words, reason):
                 tally.suppressed[str(reason)] += len(words)
-                tally.doubted += [word.text for word in words]
+                tally.doubted += words
     tally.windows = counting.windows
     return tally
 
@@ -181,7 +184,7 @@ def scripted(rows: Sequence[Recording], minutes: float, vad: SileroVAD) -> None:
                 tally = stream(made.audio, ear, inventor)
                 invented = {word.text for word in inventor.invented}
                 passed = sum(text in invented for text in tally.committed)
-                wrongly = sum(text not in invented for text in tally.doubted)
+                wrongly = sum(word.text not in invented for word in tally.doubted)
                 print(
                     f"{kind:10} {detector:9} {figures:8} {len(inventor.invented):8} {passed:7} "
                     f"{wrongly:11} of {len(made.said):7}  {len(tally.doubted)}: {tally.reasons}"
@@ -189,13 +192,24 @@ def scripted(rows: Sequence[Recording], minutes: float, vad: SileroVAD) -> None:
 
 
 def speech(rows: Sequence[Recording], vad: SileroVAD, backend: Backend) -> None:
-    total = Tally()
+    total, wrongly = Tally(), 0
     heard = _Heard(backend)
     for row in rows:
-        total.add(stream(np.concatenate((silence(0.5), row.audio, silence(1.0))), vad.stream(), heard))
+        tally = stream(np.concatenate((silence(0.5), row.audio, silence(1.0))), vad.stream(), heard)
+        wrongly += sum(_was_said(word.shifted(-0.5), row) for word in tally.doubted)
+        total.add(tally)
     count = sum(total.suppressed.values())
     print(f"{len(rows)} recordings, {len(total.committed)} words said, {heard.words} heard in {total.windows} windows")
     print(f"suppressed: {count} ({100 * count / max(heard.words, 1):.2f} %): {total.reasons}")
+    print(f"of these had been said: {wrongly} ({100 * wrongly / max(heard.words, 1):.2f} %)")
+
+
+def _was_said(word: Word, row: Recording) -> bool:
+    """Whether the recording has that word about there, or at all if it is not known where."""
+    if not row.words:
+        return key(word) in {key(replace(word, text=text)) for text in row.text.split()}
+    near = (said for said in row.words if abs(said.middle - word.middle) <= NEAR_S)
+    return key(word) in {key(replace(word, text=said.text)) for said in near}
 
 
 class _Heard(Counting):

@@ -148,3 +148,12 @@ def test_a_crowd_is_found_at_once():
     assert doubts(Hypothesis(crowd(1.0))) == [(len(crowd(1.0)), "crowded")] and doubts(Hypothesis(loop(1.0))) == [
         (24, "loop")
     ]
+
+
+@pytest.mark.parametrize(("voice", "believed"), [(0.68, []), (0.72, [" I", " am", " only"])])
+def test_a_likely_word_in_an_unlikely_text_needs_a_surer_voice(voice, believed):
+    """As whisper-micro heard it in tones."""
+    heard = (Word(0.0, 0.2, " I", 0.39), Word(0.2, 0.4, " am", 0.62), Word(0.5, 0.8, " only", 0.19))
+    words, doubted = believe(Hypothesis(heard), 1.2, [voice] * 38)
+    assert [word.text for word in words] == believed
+    assert all(reason is Doubt.UNCERTAIN for _, reason in doubted)
