@@ -12,6 +12,8 @@ from docs.snippets import ROOT, Running, environment, snippets
 
 from server_process import Process
 
+pytestmark = pytest.mark.examples
+
 PAGE = snippets("docs/clients.md")
 EXAMPLES = [snippet for snippet in PAGE if snippet.is_run]
 WORD = re.compile(r"\bw\d+\b")

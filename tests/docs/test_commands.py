@@ -22,6 +22,8 @@ from reswhis.cli import completion, doctor, listen, main, models, simulate, tran
 from reswhis.cli.arguments import serve_parser, settings_from
 from reswhis.cli.parser import Parser
 
+pytestmark = pytest.mark.examples
+
 PAGES = ("docs/quickstart.md", "docs/commands.md")
 BLOCKS = [snippet for page in PAGES for snippet in snippets(page)]
 CLIENTS = [block for block in snippets("docs/clients.md") if block.is_run]

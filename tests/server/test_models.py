@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import time
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -96,10 +97,19 @@ def test_whoever_asks_at_once_waits_for_one_load(server, speech):
     async def scenario():
         await until(server, "load:1", NOT_LOADED)
         before = server.text.count("loading the model load:1")
-        return before, await asyncio.gather(*(whole(server, speech[:32_000], model="load:1") for _ in range(5)))
+        async with AsyncExitStack() as stack:
+            clients = [await stack.enter_async_context(connect(server.ws)) for _ in range(5)]
+            await asyncio.gather(*(ready(client, "load:1") for client in clients))  # the last, too, before it goes
+            await asyncio.gather(*(said(client) for client in clients))
+            return before, {client.text for client in clients}
 
-    before, sessions = play(scenario())
-    assert {text for text, *_ in sessions} == {" w0 w1"}
+    async def said(client):
+        await client.send(speech[:32_000])
+        await client.say("finish")
+        await client.rest()
+
+    before, texts = play(scenario())
+    assert texts == {" w0 w1"}
     assert server.says("loading the model load:1") and server.text.count("loading the model load:1") == before + 1
 
 
