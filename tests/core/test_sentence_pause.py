@@ -5,7 +5,7 @@ import pytest
 from reswhis.core.commit import PolicyConfig
 from reswhis.core.events import Committed, DecodeFailed, Reason, SpeechStarted, SpeechStopped, UtteranceEnded
 from reswhis.core.online import StreamOptions
-from reswhis.core.types import DecodeOptions, join, seconds
+from reswhis.core.types import DecodeOptions, Hypothesis, join, seconds
 
 from streams import QUIET, VOICE, committed, decode_all, feed, finish, heard, hears, of, play, stream, words
 
@@ -116,6 +116,18 @@ def test_a_long_utterance_ends_with_a_sentence_rather_than_within_one(piece_s):
     assert " ".join(each.text for each in ended).split() == ["one", "two", "three", "four."] * 30
     assert all(each.text.endswith("four.") and each.end - each.start < 10 for each in ended)
     assert [each.utterance for each in ended] == list(range(1, len(ended) + 1))
+
+
+def test_what_follows_a_sentence_does_not_end_with_it_where_only_the_sentence_is_heard_again():
+    session, _ = to_the_pause("how are you?", preroll_s=0.3)
+    feed(session, 0.09, QUIET)
+    feed(session, 0.6, VOICE)
+    feed(session, 0.32, QUIET)
+    window = session.next_window()
+    session.receive_hypothesis(window, Hypothesis(words("you?", each=0.05)))
+    feed(session, 0.3, QUIET)
+    assert session.next_window().is_final
+    assert committed(session.events()) == "how are you?"
 
 
 def test_under_load_the_end_of_the_utterance_is_waited_for():
