@@ -20,6 +20,7 @@ class AudioInput:
 
     def __init__(self, format: AudioFormat) -> None:
         self.format = format
+        self._is_plain = format == AudioFormat()
         self._decoder = PcmDecoder(format)
         self._resampler = Resampler(format.sample_rate)
 
@@ -29,6 +30,8 @@ class AudioInput:
         return self._decoder.pending
 
     def push(self, data: bytes) -> Samples:
+        if self._is_plain:
+            return np.frombuffer(self._decoder.whole(data), "<i2").astype(np.int16, copy=False)
         return to_int16(self._resampler.push(self._decoder.decode(data)))
 
     def drain(self) -> Samples:

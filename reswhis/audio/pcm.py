@@ -66,14 +66,18 @@ class PcmDecoder:
 
         Below 1 but for pcm_f32le, where what lies beyond is clipped and what is not a number is silence.
         """
+        samples = self._expand(self.whole(data))
+        if self._format.channels == 1:
+            return samples
+        return (samples[::2] + samples[1::2]) * np.float32(0.5)
+
+    def whole(self, data: bytes) -> memoryview:
+        """The frames that ``data`` completes, as they came."""
         if self._carried:
             data = self._carried + data
         whole = len(data) - len(data) % self._format.frame_bytes
         self._carried = bytes(data[whole:])
-        samples = self._expand(memoryview(data)[:whole])
-        if self._format.channels == 1:
-            return samples
-        return (samples[::2] + samples[1::2]) * np.float32(0.5)
+        return memoryview(data)[:whole]
 
     def _expand(self, data: memoryview) -> FloatSamples:
         match self._format.encoding:

@@ -52,6 +52,8 @@ class Snapshot:
     """None until it is there."""
     models: Mapping[str, bool] = field(default_factory=dict)
     """Name of each that clients may ask for, and whether it is loaded."""
+    detector_s: float = 0.0
+    """CPU time that the voice detector has taken."""
     widened: float = 1.0
     """By what live sessions multiply their steps."""
 
@@ -67,6 +69,8 @@ class Metrics:
         self._ended = counter("reswhis_sessions_ended", "Sessions ended, by code.", ["code"])
         self._refused = counter("reswhis_sessions_refused", "Clients refused a session, by why.", ["reason"])
         self._received = counter("reswhis_received_audio_seconds", "Audio received.")
+        self._detector = counter("reswhis_detector_cpu_seconds", "CPU time that finding voices in it has taken.")
+        self._detector_s = 0.0
         self._committed = counter("reswhis_committed_words", "Words committed, by what made them final.", ["reason"])
         self._suppressed = counter("reswhis_suppressed_words", "Words heard and not believed, by why.", ["reason"])
         self._utterances = counter("reswhis_utterances", "Utterances, by what ended them; also empty ones.", ["reason"])
@@ -150,6 +154,8 @@ class Metrics:
     def page(self, accept: str, now: Snapshot) -> tuple[bytes, str]:
         """The whole in the format that an Accept header prefers, and that format's content type."""
         self._now.show(now)
+        self._detector.inc(now.detector_s - self._detector_s)
+        self._detector_s = now.detector_s
         encode, content_type = choose_encoder(accept)
         return encode(_WithoutCreated(self._registry)), content_type
 

@@ -131,6 +131,7 @@ class Service:
             clients_max=self.limits.max_sessions,
             backlog_s=sum(host.backlog_s for host in live),
             model=self.info,
+            detector_s=0.0 if self._loaded is None else self._loaded.sessions.detector_s,
             widened=max((engine.widen for engine in engines), default=1.0),
             models={name: residence is Residence.LOADED for name, residence in self.residences.items()},
         )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Any, TypeVar
@@ -28,7 +27,7 @@ from reswhis.observability.metrics import FULL, Metrics
 from reswhis.observability.session_log import SessionLog, SessionLogs
 
 from . import offline
-from .ear import ThreadedEar
+from .ear import Ears
 from .files import Files
 from .host import Host
 from .limits import Limits
@@ -38,9 +37,6 @@ from .sharing import Sharing
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-
-EAR_THREADS = 2
-"""Scoring a second of audio takes some ms: two keep a hundred streams, and leave the cores to the recogniser."""
 
 
 class Place:
@@ -160,8 +156,7 @@ class Sessions:
         self._begun = 0
         self.engine = engine
         """Of the server's own model."""
-        self._vad = vad
-        self._ears = ThreadPoolExecutor(EAR_THREADS, thread_name_prefix="ear")
+        self._ears = Ears(vad)
         self._places: set[Place] = set()
         self._left = asyncio.Event()
         self._draining = False
@@ -174,6 +169,11 @@ class Sessions:
         """The sessions that have begun and not ended."""
         hosts = (place.host for place in self._places)
         return [host for host in hosts if host is not None and not host.closed]
+
+    @property
+    def detector_s(self) -> float:
+        """CPU time that the voice detector has taken for live sessions."""
+        return self._ears.detector_s
 
     def admit(self) -> Place:
         """Raises Overloaded when the server is full or stops."""
@@ -192,13 +192,12 @@ class Sessions:
     ) -> Host:
         """``engine``: None for that of the server's own model."""
         session = OnlineASRProcessor(config, options)
-        ear = ThreadedEar(audio_format, self._vad, self._ears)
         self._begun += 1
         log_utterance = partial(_log_utterance, self._begun) if self._log_transcripts else None
         return Host(
             session,
             engine or self.engine,
-            ear,
+            partial(self._ears.stream, audio_format),
             max_backlog_s=self.limits.max_backlog_s,
             log_utterance=log_utterance,
             log_event=self._log_of(self._begun, audio_format),
@@ -234,7 +233,7 @@ class Sessions:
 
     async def aclose(self) -> None:
         await self.files.aclose()
-        await asyncio.to_thread(self._ears.shutdown)
+        await self._ears.aclose()
 
 
 def _log_utterance(session: int, utterance: UtteranceEnded) -> None:

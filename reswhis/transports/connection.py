@@ -63,9 +63,19 @@ class Connection:
         self._failure: _Failure | None = None
         self._finished = False
         self._unflushed = False
+        self._loop = asyncio.get_running_loop()
+        self._silent_since: float | None = None
+        """None while something is done with what the client sent."""
 
     async def serve(self) -> None:
-        works = (self._read, self._write_events, self._write_notices, self._watch_age, self._watch_drain)
+        works = (
+            self._read,
+            self._write_events,
+            self._write_notices,
+            self._watch_silence,
+            self._watch_age,
+            self._watch_drain,
+        )
         tasks = [asyncio.create_task(work()) for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -92,25 +102,11 @@ class Connection:
         """Goes on after a failure and after the end, taking nothing, to notice when the client goes."""
         await self._obey_all(self._codec.greet)
         while True:
-            message = await self._next_message()
-            if message is not None and self._failure is None:
+            self._silent_since = self._loop.time()
+            message = await self._incoming.next()
+            self._silent_since = None
+            if self._failure is None:
                 await self._obey_all(partial(self._codec.decode, message))
-
-    async def _next_message(self) -> Message | None:
-        """None: the client was silent for so long that something had to be done instead."""
-        if self._finished or self._failure is not None:
-            return await self._incoming.next()
-        limits = self._limits
-        try:
-            async with asyncio.timeout(limits.idle_flush_s if self._unflushed else limits.idle_timeout_s):
-                return await self._incoming.next()
-        except TimeoutError:
-            if self._unflushed:
-                self._unflushed = False
-                await self._host.receive_flush(None, Reason.IDLE)
-            else:
-                await self._fail("idle_timeout", f"nothing was sent for {limits.idle_timeout_s:g} s")
-            return None
 
     async def _obey_all(self, commands: Callable[[], Sequence[Command]]) -> None:
         try:
@@ -122,17 +118,24 @@ class Connection:
 
     async def _obey(self, command: Command) -> None:
         match command:
-            case UseModel():
-                await self._use_model(command)
-            case Open(audio, config, options, sharing):
-                self._place.start(audio, config, options, sharing)
-                self._opened.set()
             case Audio(data):
                 self._unflushed = True
                 await self._host.receive_audio(data)
             case Packed(data):
                 self._unflushed = True
                 await self._incoming.while_waiting(self._unpack(data), AHEAD)  # it may hold an hour, and its client go
+            case _:
+                if self._place.host is not None:  # what it says and does is so at its place in the audio
+                    await self._place.host.heard()
+                await self._obey_between(command)
+
+    async def _obey_between(self, command: UseModel | Open | Configure | Flush | End | Notify) -> None:
+        match command:
+            case UseModel():
+                await self._use_model(command)
+            case Open(audio, config, options, sharing):
+                self._place.start(audio, config, options, sharing)
+                self._opened.set()
             case Configure(options):
                 self._host.receive_configure(options)
             case Flush(id):
@@ -190,6 +193,23 @@ class Connection:
             with suppress(ClientError):
                 await self._finish_unpacking(self._place.host)
             await self._place.host.receive_end(code=code)
+
+    async def _watch_silence(self) -> None:
+        """Looks now and then: a timer for each message would cost more than all else that is done with it."""
+        limits = self._limits
+        while not self._finished and self._failure is None:
+            allowed_s = limits.idle_flush_s if self._unflushed else limits.idle_timeout_s
+            since = self._loop.time() if self._silent_since is None else self._silent_since
+            wait_s = since + allowed_s - self._loop.time()
+            if wait_s > 0:
+                await asyncio.sleep(min(wait_s, limits.idle_flush_s))
+            elif self._unflushed:
+                self._unflushed = False
+                self._silent_since = self._loop.time()
+                await self._host.receive_flush(None, Reason.IDLE)
+            else:
+                await self._fail("idle_timeout", f"nothing was sent for {limits.idle_timeout_s:g} s")
+        await asyncio.Event().wait()
 
     async def _watch_age(self) -> None:
         await asyncio.sleep(self._limits.max_session_s)

@@ -297,6 +297,6 @@ def test_a_server_with_this_backend_sends_what_it_hears_and_says_where(start, re
         client = play(scenario())
         server.stop()
     assert "w0 w1" in client.text and client.of("error") == []
-    assert len(stub.requests) > 2 and {request.key for request in stub.requests} == {f"Bearer {KEY}"}
+    assert len(stub.requests) >= 2 and {request.key for request in stub.requests} == {f"Bearer {KEY}"}
     assert "openai-whisper, model whisper-1, on remote" in server.text
     assert f"what is heard is sent to {stub.url.split('/')[2]}" in server.text and KEY not in server.text

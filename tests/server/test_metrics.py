@@ -70,6 +70,7 @@ def test_the_counts_add_up_to_what_the_client_saw_and_hold_nothing_private(serve
     utterances = sum(count for (name, *_), count in rise.items() if name == "reswhis_utterances_total")
     assert utterances == len(client.of("utterance")) >= 2
     assert rise[("reswhis_received_audio_seconds_total",)] == pytest.approx(client.messages[-1]["audio_ms"] / 1000)
+    assert rise[("reswhis_detector_cpu_seconds_total",)] > 0
     for kind in ("partial", "final"):
         windows = rise[("reswhis_decoded_windows_total", kind)]
         assert windows == rise[("reswhis_queue_seconds_count", kind)]
@@ -146,7 +147,7 @@ def test_it_answers_who_has_the_key_while_the_model_loads_and_while_it_decodes(s
         await until(server, lambda seen: seen[("reswhis_state", "ready")], **key)
         async with connect(server.ws, f"api_key={SECRET}") as client:
             await client.say("start")
-            await client.stream(speech[: 16_000 * 5])
+            await client.stream(speech[: 16_000 * 5], pause_s=0.02)  # the first window is not to have all of it
             decoding = await until(server, lambda seen: seen[("reswhis_backlog_seconds",)] > 2, **key)
         left = await until(server, lambda seen: seen[("reswhis_sessions_ended_total", "disconnected")], **key)
         return loading, decoding, left
