@@ -28,8 +28,8 @@ EVERY_S = 0.032
 """Between two rounds: within one frame of the voice detector nothing new can be heard."""
 THREADS = 4
 BEHIND = 200
-"""Streams that wait for a thread, and call for another one. While one keeps up it needs less CPU than two, which wait for
-each other's interpreter lock: it keeps some 300 streams."""
+"""Streams that wait for a thread, and call for another one. One keeps up with some 300 streams, and as long as it does it
+needs less CPU than two, which wait for each other's interpreter lock."""
 TOGETHER = 16
 """Streams whose audio is brought back at once: more would let the first one wait."""
 
@@ -54,7 +54,7 @@ class _Done:
 
 
 class Ears:
-    """For all streams; closed when none is left."""
+    """For all streams of the running event loop; closed when none is left."""
 
     def __init__(self, vad: SileroVAD) -> None:
         self.detector_s = 0.0
@@ -67,21 +67,21 @@ class Ears:
         self._round: asyncio.TimerHandle | None = None
         self._begun_at = 0.0
         self._threads: list[threading.Thread] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+        self._loop = asyncio.get_running_loop()
 
     def stream(self, audio_format: AudioFormat, take: Take, fail: Fail) -> ThreadedEar:
-        """For a session of the running event loop."""
-        self._loop = asyncio.get_running_loop()
         return ThreadedEar(AudioInput(audio_format), self._vad.stream(), self, take, fail)
 
     async def aclose(self) -> None:
+        """Who is heard afterwards is heard in the event loop: nobody is to wait for ever."""
+        self._is_closed = True
         for _ in self._threads:
             self._asked.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
 
     def ask(self, ear: ThreadedEar, *, at_once: bool) -> None:
-        assert self._loop is not None
         self._asking.append(ear)
         wait_s = 0.0 if at_once else self._begun_at + EVERY_S - self._loop.time()
         if wait_s <= 0:
@@ -95,15 +95,18 @@ class Ears:
             self._begin_round()
 
     def _begin_round(self) -> None:
-        assert self._loop is not None
         if self._round is not None:
             self._round.cancel()
             self._round = None
         self._begun_at = self._loop.time()
+        asking, self._asking = self._asking, []
+        if self._is_closed:
+            self._done.extend(ear.work() for ear in asking)
+            self._loop.call_soon(self._bring)
+            return
         if self._asked.qsize() >= BEHIND * len(self._threads) and len(self._threads) < THREADS:
             self._threads.append(threading.Thread(target=self._work, name="ear", daemon=True))
             self._threads[-1].start()
-        asking, self._asking = self._asking, []
         for ear in asking:
             self._asked.put(ear)
 
@@ -113,9 +116,9 @@ class Ears:
             if not self._brings and (len(self._done) >= TOGETHER or self._asked.empty()):
                 self._brings = True
                 self._tell()
+        self._tell()
 
     def _tell(self) -> None:
-        assert self._loop is not None
         with suppress(RuntimeError):  # the loop may have gone without waiting for this thread
             self._loop.call_soon_threadsafe(self._bring)
 

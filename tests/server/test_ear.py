@@ -194,3 +194,13 @@ def test_threads_that_have_too_many_streams_waiting_are_joined_by_others():
     few, many, heard = play(scenario, detector)
     assert few == 1 < many <= 4
     assert heard == [2] + [1] * 999
+
+
+def test_who_comes_after_the_end_is_heard_all_the_same(vad):
+    async def scenario(ears):
+        await pushed(ears, sound(1).tobytes(), 640)
+        await ears.aclose()
+        return await pushed(ears, sound(1).tobytes(), 640)
+
+    _, taken = play(scenario, vad)
+    assert (taken.samples == sound(1)).all()
