@@ -28,8 +28,8 @@ EVERY_S = 0.032
 """Between two rounds: within one frame of the voice detector nothing new can be heard."""
 THREADS = 4
 BEHIND = 200
-"""Streams that wait for a thread, and call for another one. One keeps up with some 300 streams, and as long as it does it
-needs less CPU than two, which wait for each other's interpreter lock."""
+"""Streams that wait for a thread, and call for another one. One keeps up with some 300 streams, and as long as it
+does it needs less CPU than two, which wait for each other's interpreter lock."""
 TOGETHER = 16
 """Streams whose audio is brought back at once: more would let the first one wait."""
 
