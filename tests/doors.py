@@ -247,7 +247,7 @@ async def realtime(server, data, format):
                     last = event["item_id"]
                     break
         await speaking
-    assert order[-1] == last
+    assert order[-1] == last, (order, texts, last)
     return [Final(f" {texts[item]}") for item in order if texts[item]]
 
 

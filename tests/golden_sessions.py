@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from reswhis.core import events as ev
 from reswhis.core.errors import ClientError
 from reswhis.core.types import Word, samples
-from reswhis.transports.codec import Codec, Command, Flush, Message, Notify
+from reswhis.transports.codec import AfterAudio, Codec, Command, Flush, Message, Notify
 
 # What happens.
 
@@ -199,6 +199,8 @@ class Play:
             match command:
                 case Notify(notice):
                     self._show(self._client.codec.encode(notice, self._received))
+                case AfterAudio(then):
+                    self._obey(then())
                 case Flush(id):
                     self._flushes.append(id)
 

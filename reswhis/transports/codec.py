@@ -89,13 +89,21 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterAudio:
+    """What the message means depends on what is said of the audio before it."""
+
+    then: Callable[[], Sequence[Command]]
+    """Asked when that audio has been heard. Raises ClientError, as :meth:`Codec.decode`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Nothing for the session: give this back to :meth:`Codec.encode` in its turn."""
 
     notice: Notice
 
 
-Command = Open | UseModel | Audio | Packed | Configure | Flush | End | Notify
+Command = Open | UseModel | Audio | Packed | Configure | Flush | End | AfterAudio | Notify
 
 
 # Notices: what the connection itself has to say, beside the session's events.

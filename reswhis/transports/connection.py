@@ -21,7 +21,21 @@ from reswhis.server.journal import Entry
 from reswhis.server.limits import Limits
 from reswhis.server.sessions import Place
 
-from .codec import Audio, Codec, Command, Configure, End, Flush, Message, Notice, Notify, Open, Packed, UseModel
+from .codec import (
+    AfterAudio,
+    Audio,
+    Codec,
+    Command,
+    Configure,
+    End,
+    Flush,
+    Message,
+    Notice,
+    Notify,
+    Open,
+    Packed,
+    UseModel,
+)
 from .incoming import Incoming
 from .unpacking import Unpacking
 from .wire import Gone, Wire
@@ -129,7 +143,7 @@ class Connection:
                     await self._place.host.heard()
                 await self._obey_between(command)
 
-    async def _obey_between(self, command: UseModel | Open | Configure | Flush | End | Notify) -> None:
+    async def _obey_between(self, command: UseModel | Open | Configure | Flush | End | AfterAudio | Notify) -> None:
         match command:
             case UseModel():
                 await self._use_model(command)
@@ -145,6 +159,10 @@ class Connection:
                 self._finished = True
                 await self._finish_unpacking(self._host)
                 await self._host.receive_end()
+            case AfterAudio(then):
+                for further in then():
+                    if self._failure is None:
+                        await self._obey(further)
             case Notify(notice):
                 await self._room.acquire()
                 self._notices.append(notice)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from reswhis.audio.pcm import AudioFormat
 from reswhis.backends.base import BackendInfo
@@ -19,6 +20,7 @@ from reswhis.core.errors import ClientError
 from . import openai_realtime_messages as messages
 from . import openai_realtime_session as session
 from .codec import (
+    AfterAudio,
     Audio,
     Close,
     Command,
@@ -116,15 +118,21 @@ class RealtimeCodec:
         limit = self._defaults.limits.max_frame_bytes
         if len(message) > limit * 4 / 3 + messages.MAX_TEXT:
             raise ClientError(f"a frame has at most {limit} bytes of audio", code="frame_too_large")
-        event_id = None
         try:
             said = messages.parse(message)
-            event_id = said.id
+        except ClientError as exc:
+            return [_say(_error(exc.code, str(exc), exc.param, None))]
+        if said.type == messages.APPEND or not self._opened:
+            return self._answer(said)
+        return [AfterAudio(partial(self._answer, said))]  # turns that the server has found are the server's still
+
+    def _answer(self, said: messages.Envelope) -> Sequence[Command]:
+        try:
             return self._obey(said)
         except ClientError as exc:
             if exc.code in FATAL:
                 raise
-            return [_say(_error(exc.code, str(exc), exc.param, event_id))]
+            return [_say(_error(exc.code, str(exc), exc.param, said.id))]
 
     def _obey(self, said: messages.Envelope) -> Sequence[Command]:
         match said.type:

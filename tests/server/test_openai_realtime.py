@@ -125,6 +125,26 @@ def test_a_turn_that_nobody_ends_is_ended_when_nothing_more_is_sent(server, pcm2
 # Limits, and what no client should send.
 
 
+def test_a_client_that_takes_over_the_turns_leaves_what_it_said_before_to_the_servers(server, pcm24):
+    async def scenario():
+        async with connect(server) as socket:
+            client = Socket(socket)
+            await client.say("session.update", session={"type": "transcription"})
+            await client.append(pcm24)
+            await client.say("session.update", session={"audio": {"input": {"turn_detection": None}}})
+            await client.append(bytes(48_000))
+            await client.say("input_audio_buffer.commit")
+            items = {}
+            while len(items) < 2:
+                event = await client.until("completed")
+                items[event["item_id"]] = event["transcript"]
+            kinds = [told["type"].rpartition(".")[2] for told in client.told]
+            return items, kinds.index("speech_started") < kinds.index("completed")
+
+    items, found = play(scenario())
+    assert items["item_1"].startswith("w0 w1") and items["item_2"] == "" and found
+
+
 async def last_words(server, *messages):
     async with connect(server) as socket:
         for message in messages:

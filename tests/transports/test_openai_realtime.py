@@ -29,7 +29,7 @@ from reswhis.core.online import OnlineASRProcessor, SessionConfig, StreamOptions
 from reswhis.core.types import DecodeOptions, Word
 from reswhis.server.limits import Limits
 from reswhis.transports.access import key_of, subprotocol_of
-from reswhis.transports.codec import Audio, Configure, Defaults, Flush, Notify, Open, UseModel
+from reswhis.transports.codec import AfterAudio, Audio, Configure, Defaults, Flush, Notify, Open, UseModel
 from reswhis.transports.openai_realtime import Opening, RealtimeCodec
 
 from streams import FAINT, QUIET, VOICE
@@ -57,6 +57,8 @@ class Client:
         for command in commands:
             if isinstance(command, Notify):
                 self.hear(command.notice)
+            elif isinstance(command, AfterAudio):
+                self.obey(command.then())
             else:
                 self.commands.append(command)
         return self
@@ -444,6 +446,8 @@ class Server:
     def obey(self, commands):
         for command in commands:
             match command:
+                case AfterAudio(then):
+                    self.obey(then())
                 case Notify(notice):
                     self.notices.append(notice)
                 case Open():
