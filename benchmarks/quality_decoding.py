@@ -49,6 +49,8 @@ class WorkClock:
 
 _OVERLAP = SAMPLE_RATE // 2
 """A pre-roll and more: what follows a pause may begin in it."""
+_SAID_BEFORE = 4 * SAMPLE_RATE
+"""What follows a cut begins with the last words before it."""
 
 
 class Span(NamedTuple):
@@ -67,10 +69,12 @@ def stretches(windows: Sequence[Span]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     before: Span | None = None
     for window in windows:
-        if before is not None and not (before.is_final and window.start >= before.end - _OVERLAP):
-            found[-1] = (found[-1][0], window.end)
-        else:
+        if before is None or (before.is_final and window.start >= before.end - _OVERLAP):
             found.append((window.start, window.end))
+        elif before.is_final and window.start > max(before.start, before.end - _SAID_BEFORE):
+            found.append((before.end, window.end))
+        else:
+            found[-1] = (found[-1][0], window.end)
         before = window
     return found
 

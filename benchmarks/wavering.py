@@ -1,14 +1,16 @@
 """Words that each policy loses and says twice with a recogniser that wavers from decode to decode.
 
-``python benchmarks/wavering.py [STREAMS]``; needs no model and no network. The policy ``endpoint`` decodes every word
+Needs no model and no network. The policy ``endpoint`` decodes every word
 once at its end, so what it loses is what the recogniser does not hear. Then the share of what people repeat ("zero zero
 eight") that comes out otherwise than it was said when word times move, by how far one word begins after another.
 """
 
+import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 
-from common import TESTS
+from common import TESTS, parser
 
 sys.path.insert(0, str(TESTS))
 
@@ -25,8 +27,14 @@ NOISES = {
 }
 
 
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    options = parser(__doc__)
+    options.add_argument("streams", nargs="?", type=int, default=30, help="a third as many seeds for what is repeated")
+    return options.parse_args(argv)
+
+
 def main() -> None:
-    streams = int(sys.argv[1]) if len(sys.argv) > 1 else 30
+    streams = arguments().streams
     print(f"{streams} streams; per 1000 words")
     for name, noise in NOISES.items():
         for policy in ("local-agreement", "alignatt", "endpoint"):

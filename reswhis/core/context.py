@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from .alignment import following, key, monotone
+from .alignment import JITTER_S, following, key, monotone
 from .types import Word, join
 
 SENTENCE_ENDS = ".?!…。？！｡।؟۔"
@@ -20,6 +20,8 @@ MIN_HEARD_S = 0.1
 OVERLAP_WORDS = 3
 """So many committed words a trimmed window hears again: of a single one, the first in a window and half cut off by
 jitter, a recogniser often makes another word, and then the next new one is taken for it."""
+OVERLAP_S = 3 * JITTER_S
+"""They are longer together than the times of the first can be off, or the window begins with another word."""
 OVERLAP_CHANGES = 2
 """So often a word differs from the one before it, since "no no no" does not say which of them is the last."""
 LONGEST_OVERLAP = 24
@@ -77,7 +79,8 @@ class Context:
         for i in range(len(said) - 1, -1, -1):
             count = len(said) - i
             changes += count > 1 and key(said[i]) != key(said[i + 1])
-            if (count >= OVERLAP_WORDS and changes >= OVERLAP_CHANGES) or count == LONGEST_OVERLAP:
+            is_long = count >= OVERLAP_WORDS and said[-1].end - said[i].start >= OVERLAP_S
+            if (is_long and changes >= OVERLAP_CHANGES) or count == LONGEST_OVERLAP:
                 return i
         return None
 

@@ -12,6 +12,9 @@ from .types import Word, samples
 TRAILING = round(samples(0.5) / FRAME) * FRAME
 """Samples of silence after speech that are decoded with it: recognisers end a sentence better where it is quiet."""
 
+CUT_MARGIN_S = 0.2
+"""So near to the end of a committed word an utterance is cut: its last decode then has little left to say."""
+
 
 @dataclass(slots=True)
 class Utterance:
@@ -67,6 +70,16 @@ class Stretch:
 
     def decodable_end(self, scored: int) -> int:
         return self.content_end(scored) if self.end is None else self.end
+
+    def cut_between(self, longest: int) -> tuple[int, int]:
+        """Where its utterance, longer than that, may be cut: at the end of the last committed word if that is late."""
+        lowest = max(self.utterance.start + longest // 2, self.voiced_from, self.kept)
+        highest = self.utterance.start + longest
+        if self.utterance.committed and samples(self.utterance.committed[-1].end) > lowest:
+            last = self.utterance.committed[-1]
+            lowest = max(self.kept, samples(max(last.start, last.end - CUT_MARGIN_S)))
+            highest = min(highest, samples(last.end + CUT_MARGIN_S))
+        return min(lowest, highest), highest
 
     def waits_from(self, scored: int) -> int | None:
         """The first sample that waits for a window; None if there is none.

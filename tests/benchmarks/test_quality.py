@@ -196,4 +196,5 @@ def test_the_report_marks_the_default_and_the_plot_is_xml():
 def test_a_stretch_ends_with_a_final_window_unless_the_next_one_goes_on_with_it():
     windows = [Span(0, 20_000, False), Span(0, 40_000, True), Span(0, 60_000, True)]  # no sentence, then the endpoint
     windows += [Span(70_000, 90_000, True), Span(88_000, 120_000, False), Span(100_000, 130_000, True)]  # a trim
-    assert stretches(windows) == [(0, 60_000), (70_000, 90_000), (88_000, 130_000)]
+    windows += [Span(110_000, 140_000, True)]  # begins with the last words before a cut
+    assert stretches(windows) == [(0, 60_000), (70_000, 90_000), (88_000, 130_000), (130_000, 140_000)]

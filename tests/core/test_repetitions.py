@@ -47,6 +47,13 @@ def test_repeated_words_are_all_there_when_their_times_are_off_by_a_quarter_of_a
             assert heard_wrong(policy, way, each_s, most_s, together=together, seeds=5) == []
 
 
+# A fifth of a second apart, words may be heard in each other's places.
+@pytest.mark.parametrize("way", ["trims", "cuts", "trims and cuts"])
+def test_repeated_words_are_all_there_where_windows_and_utterances_are_cut_within_them(way):
+    for each_s in (0.2, 0.3):
+        assert heard_wrong("alignatt", way, each_s, 0.25, together=False, seeds=15) == []
+
+
 def test_the_only_committed_word_may_be_missing_from_a_trimmed_window_without_taking_the_next_along():
     def recognise(window):  # whole, "so" is heard too late, so that the trimmed window does not hold it
         numerals = words("zero", "zero", "eight", at=1.0 if window.start == 0 else 0.75, each=0.4)
