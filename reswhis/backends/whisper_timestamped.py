@@ -250,7 +250,7 @@ def _words(
     # The mark before the text is not said: what it has of the time is silence, or the first word's.
     starts = [0.0 if piece.first == 0 else own[0].start for piece, own in zip(pieces, spoken, strict=True)]
     attended = [(start, own[-1].end) for start, own in zip(starts, spoken, strict=True)]
-    spans = sounding(attended, loudness, duration, is_final=is_final)
+    spans = sounding(pieces, attended, loudness, duration, is_final=is_final)
     return tuple(
         Word(min(start, duration), min(end, duration), piece.text, math.exp(fmean(t.log_probability for t in own)))
         for piece, own, (start, end) in zip(pieces, spoken, in_order(spans), strict=True)

@@ -2,7 +2,8 @@
 
 The attention's path starts at the first frame and never pauses, so a word after a pause, and the first one above all,
 begins too early: by the whole pause, often enough. And it ends when the network has heard enough to know the last word,
-which is before the word is over, if not where it begins. Called by the backends that read attention themselves.
+which is before the word is over, if not where it begins: what was said of it by then counts as the word before.
+Called by the backends that read attention themselves.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _CLOSURE_S = 0.2
 """A shorter quiet stretch within a last word can be a consonant; at its edge such a long one is left out."""
 _MOST_SOUND_S = 0.5
 """More than this after the network's end of a last word is not of that word: music, or another voice."""
+_SHORTEST_LAST_S = 0.1
+"""Speakers slow down towards an end: espeak-ng's shortest last word has 0.14 s, its shortest other 0.05 s."""
 
 
 class Loudness:
@@ -63,17 +66,31 @@ class Loudness:
         return (start, max(end, over / FRAMES_PER_S + _EDGE_S))
 
 
-def sounding(spans: Sequence[Span], loudness: Loudness, duration: float, *, is_final: bool) -> list[Span]:
+def sounding(
+    words: Sequence[Piece], spans: Sequence[Span], loudness: Loudness, duration: float, *, is_final: bool
+) -> list[Span]:
     """The spans of a window's words as attention has them, corrected.
 
     Args:
         is_final: whether the last word was said to its end, and nothing after it.
     """
-    corrected = list(spans)
-    if is_final and corrected:
-        start, end = loudness.with_its_sound(corrected[-1])
-        corrected[-1] = (start, min(end, duration))
-    return [loudness.within(span) for span in corrected]
+    if not is_final or not spans:
+        return [loudness.within(span) for span in spans]
+    start, end = loudness.with_its_sound(spans[-1])
+    corrected = [loudness.within(span) for span in (*spans[:-1], (start, min(end, duration)))]
+    return [*corrected[:-2], *_last_two(words[-2:], corrected[-2:], loudness)]
+
+
+def _last_two(words: Sequence[Piece], spans: Sequence[Span], loudness: Loudness) -> Sequence[Span]:
+    """Their time shared by the length of the words, where the last one has too little and no pause before it."""
+    (begin, over), (start, end) = spans[0], spans[-1]
+    if len(spans) < 2 or start - over > _PAUSE_S or end - start >= _SHORTEST_LAST_S:
+        return spans
+    before, last = (len(word.text) for word in words)
+    shared = begin + (end - begin) * before / (before + last)
+    # The last word may have had its share, and only be short.
+    edge = min(shared, start)
+    return loudness.within((begin, edge)), loudness.within((edge, end))
 
 
 def aligned(
@@ -88,7 +105,8 @@ def aligned(
     begins: dict[int, float] = {}
     for token, step in path:
         begins.setdefault(token, min(max(step / _ATTENTION_STEPS_PER_S, 0.0), duration))
-    return sounding([(begins[word.first], begins[word.last]) for word in words], loudness, duration, is_final=is_final)
+    spans = [(begins[word.first], begins[word.last]) for word in words]
+    return sounding(words, spans, loudness, duration, is_final=is_final)
 
 
 def spread(words: Sequence[Piece], loudness: Loudness, duration: float) -> list[Span]:

@@ -31,7 +31,8 @@ def test_where_all_is_as_quiet_the_attention_is_believed():
 
 def test_times_stay_in_the_window():
     path = [(0, -1), (1, 5), (2, 7), (3, 9)]
-    assert aligned(WORDS, path, loudness(frames=10), 0.1, is_final=True) == [(0.0, 0.1), (0.1, 0.1)]
+    assert aligned(WORDS, path, loudness(frames=10), 0.1, is_final=False) == [(0.0, 0.1), (0.1, 0.1)]
+    assert aligned(WORDS, path, loudness(frames=10), 0.1, is_final=True) == [(0.0, 0.1 * 5 / 9), (0.1 * 5 / 9, 0.1)]
 
 
 def test_the_last_word_of_an_utterance_lasts_as_long_as_there_is_sound():
@@ -56,6 +57,31 @@ def test_what_sounds_on_after_the_last_word_is_no_part_of_it():
 def test_the_end_of_a_last_word_before_a_pause_stays():
     *_, (_, end) = aligned(WORDS, PATH, loudness((1.6, 3.0), (3.6, 4.0)), 4.0, is_final=True)
     assert end == pytest.approx(3.05, abs=0.02)
+
+
+LATE = [(0, 0), (1, 68), (2, 70), (3, 70)]
+"""As attention has it that hears the last word only at its end."""
+
+
+def test_a_last_word_that_is_heard_only_at_its_end_began_in_the_time_of_the_one_before():
+    sound = loudness((0, 1.35), frames=150)
+    assert aligned(WORDS, LATE, sound, 1.5, is_final=True) == [
+        (0, pytest.approx(1.4 * 5 / 9)),
+        (pytest.approx(1.4 * 5 / 9), pytest.approx(1.4)),
+    ]
+    assert aligned(WORDS, LATE, sound, 1.5, is_final=False) == [(0, 1.36), (1.4, 1.4)], "it may go on"
+
+
+def test_a_last_word_that_is_heard_only_at_its_end_begins_after_the_pause():
+    (_, end), (start, _) = aligned(WORDS, LATE, loudness((0, 0.4), (1.1, 1.35), frames=150), 1.5, is_final=True)
+    assert (end, start) == (pytest.approx(0.45, abs=0.02), pytest.approx(1.05, abs=0.02))
+
+
+def test_a_last_word_between_pauses_may_be_short():
+    sound = loudness((0, 0.9), (1.35, 1.38), frames=150)
+    path = [(0, 0), (1, 60), (2, 67), (3, 70)]
+    (_, over), (start, end) = aligned(WORDS, path, sound, 1.5, is_final=True)
+    assert (over, start) == (pytest.approx(0.95, abs=0.02), 1.34) and end < 1.5
 
 
 def test_guessed_times_share_the_sound_by_length():
