@@ -15,8 +15,8 @@ Servers take turns, each number of streams after the other; one that needs more 
 ratio is reswhis's best number of streams within the limit by the peer's. reswhis's streams are also run one by one
 (--one-by-one 3: three at a time) and must not be worse together; the peers' errors are shown, not held against them.
 
---install needs a network and some 2 GB; less, if UV_FIND_LINKS has a wheel of torch without CUDA. With 2 cores some
-30 minutes with --repeat 1, 75 with --repeat 3.
+Ctrl-C ends it with what has been measured. --install needs a network and some 2 GB; less, if UV_FIND_LINKS has a wheel
+of torch without CUDA. With 2 cores some 30 minutes with --repeat 1, 75 with --repeat 3.
 """
 
 from __future__ import annotations
@@ -109,7 +109,10 @@ def main() -> None:
         laboratory = Laboratory(material, clients, args.cache, args.one_by_one, args.limit)
         all_of_them = subjects(args.venvs, args.only)
         searches = [Search(laboratory, subject, [args.limit], most, SHOWN) for subject in all_of_them]
-        take_turns(searches, args.streams, args.repeat)
+        try:
+            take_turns(searches, args.streams, args.repeat)
+        except KeyboardInterrupt:
+            print("stopped: some numbers were run less often than the others")
     print(f"{machine()}; {'; '.join(e.versions(args.venvs) for e in ENVIRONMENTS.values())}\n")
     print(summary(searches, args.limit))
     for search in searches:
