@@ -176,12 +176,12 @@ def test_the_temperatures_are_those_that_are_set_and_0_alone_switches_the_fallba
 def test_of_several_texts_that_are_drawn_the_likeliest_is_taken(recorder, recordings):
     audio = recordings[0].audio
 
-    def likelihood(best_of):
+    def likelihood(best_of, times):
         _, backend = recorder(Decoding((1.0,), best_of=best_of))
-        heard = [decode(backend, audio, is_final=True).segments[0] for _ in range(8)]
+        heard = [decode(backend, audio, is_final=True).segments[0] for _ in range(times)]
         return np.mean([segment.average_log_probability for segment in heard])
 
-    assert likelihood(10) > likelihood(1) + 0.2
+    assert likelihood(10, times=6) > likelihood(1, times=16) + 0.1  # the latter's mean varies by 0.14, and is 0.6 below
 
 
 def test_how_a_search_goes_reaches_the_model_and_likelihoods_stay_comparable(recorder, recordings):
